@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Target is where a call may be sent: a service, or a provider's model.
+type Target struct {
+	Upstream string // the upstream's name in the configuration
+	Provider string // gen_ai.provider.name, such as "openai"; "" for an ordinary service
+	Model    string // the provider's name of the model; "" for an ordinary service
+}
+
+// Attempt is one sending of a call to one target, and what came of it. The
+// joint in package observe makes a span of it; upstream and provider fill it in
+// as they learn, also when the attempt fails.
+type Attempt struct {
+	Number int // from 1
+	Target *Target
+
+	// Propagate goes out with the request: traceparent and the like. The
+	// caller's own headers of these names do not.
+	Propagate []Fact
+
+	// What upstream learns.
+	ServerAddress string // the host that was asked for
+	ServerPort    int
+	PeerAddress   string // the address that answered
+	Reused        bool   // the connection had been used before
+	Sent          bool   // some of the request may have reached the upstream
+	Status        int    // 0 until its head has come
+
+	// What provider learns as the body passes.
+	Answer llm.Answer
+	Stream *StreamFacts // nil where the reply is no stream of events
+}
+
+// StreamFacts says how a stream went.
+type StreamFacts struct {
+	First   time.Time // when the first token came
+	Last    time.Time
+	Chunks  int           // events with content or tool calls, not comments
+	MaxGap  time.Duration // the longest silence after the first token
+	Outcome Outcome
+}
+
+// Outcome says how a stream, or a reply, ended.
+type Outcome string
+
+// How a reply may end.
+const (
+	Complete      Outcome = "complete"
+	Truncated     Outcome = "truncated"      // it ended without its end mark
+	Stalled       Outcome = "stalled"        // nothing came for too long
+	ClientGone    Outcome = "client_gone"    // the client closed the connection
+	UpstreamError Outcome = "upstream_error" // the upstream said so, or its connection broke
+)

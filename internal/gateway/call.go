@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Call is one client request on its way. The server makes it, policies fill in
+// what they find out, and it ends with the reply. It belongs to the goroutine
+// that serves it; only its notes may be written from others.
+type Call struct {
+	// What the client asked, after the server's checks.
+	Method string
+	Path   string // escaped, as it is matched and forwarded; begins with "/"
+	Query  string // raw, without "?"
+	Host   string // lower case, without a port
+	Header http.Header
+	Body   Body
+
+	// What the server knows of it.
+	ID         string // x-request-id: the caller's, if it may set one, else ours
+	Received   time.Time
+	Peer       netip.AddrPort // who is connected; zero on a unix socket
+	Trusted    bool           // the peer is on loopback, a unix socket, or in trusted_proxies
+	Proto      string         // "1.0" or "1.1"
+	Credential string         // what the caller presented: taken out of Header by the server, emptied by auth
+
+	// What was found out on the way.
+	Route     *Route
+	Params    map[string]string // the variables of the route's path
+	Dialect   Dialect           // how the caller speaks; never nil once routed
+	Caller    string            // the name of the caller's key; "" where there is no auth
+	KeyID     string            // first 8 hex digits of the key's SHA-256
+	LLM       *llm.Request      // what the body asks; nil on ordinary routes and before it was read
+	Attempt   *Attempt          // the sending under way; nil outside one
+	TraceID   string            // 32 hex digits once the call's span has begun; "" without tracing
+	SpanID    string            // 16 hex digits, of the call's span
+	Upstreams time.Duration     // time spent waiting for upstreams until the reply came
+
+	shared *shared
+}
+
+// Route names which calls go together.
+type Route struct {
+	Name      string        // as configured, or the path of an LLM route
+	Template  string        // http.route: low in cardinality
+	Operation llm.Operation // what is asked of a model; "" on ordinary routes
+	Dialect   Dialect
+}
+
+// Body is what the client sent. It streams, until a policy has read it in.
+type Body struct {
+	Reader io.Reader // nil where there is no body, or once it has been read in
+	Bytes  []byte    // the whole of it, once it has been read in
+	Length int64     // -1 where it is not known beforehand
+	Limit  int64     // at most so many bytes may be read
+}
+
+// Replayable reports whether the body can be sent more than once.
+func (b *Body) Replayable() bool { return b.Reader == nil }
+
+// shared is what a call and its copies for attempts have in common.
+type shared struct {
+	mu       sync.Mutex
+	notes    []Note
+	attempts int
+}
+
+// NewCall returns a call with all that must not be nil.
+func NewCall(method, path string, header http.Header) *Call {
+	if header == nil {
+		header = http.Header{}
+	}
+	return &Call{Method: method, Path: path, Header: header, Received: time.Now(), shared: new(shared)}
+}
+
+// Note is what a policy decided, in a word from a small set, with the facts
+// that explain it.
+type Note struct {
+	At       time.Time
+	Policy   string
+	Decision string
+	Facts    []Fact
+}
+
+// Fact is one detail of a note. Values are short.
+type Fact struct{ Key, Value string }
+
+// Note records a decision. It becomes an event on the call's span.
+func (c *Call) Note(policy, decision string, facts ...Fact) {
+	c.shared.mu.Lock()
+	c.shared.notes = append(c.shared.notes, Note{time.Now(), policy, decision, facts})
+	c.shared.mu.Unlock()
+}
+
+// Notes returns what was noted so far, in order.
+func (c *Call) Notes() []Note {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	return c.shared.notes
+}
+
+// Attempts returns how many attempts have begun.
+func (c *Call) Attempts() int {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	return c.shared.attempts
+}
+
+// To returns a copy of the call for one attempt at a target. Attempts are
+// numbered from 1, across retries and fallbacks.
+func (c *Call) To(target *Target) *Call {
+	c.shared.mu.Lock()
+	c.shared.attempts++
+	n := c.shared.attempts
+	c.shared.mu.Unlock()
+	again := *c
+	again.Attempt = &Attempt{Number: n, Target: target}
+	return &again
+}

@@ -1,0 +1,49 @@
+// Package llm is the language that the gateway speaks of models in: OpenAI's
+// dialect, at the edge and between packages. It holds words and scanners and
+// knows nothing of calls, wires or telemetry.
+package llm
+
+// Operation is what is asked of a model, in the words of the OpenTelemetry
+// GenAI conventions (gen_ai.operation.name).
+type Operation string
+
+// The operations.
+const (
+	Chat       Operation = "chat"
+	Completion Operation = "text_completion"
+	Embeddings Operation = "embeddings"
+	Models     Operation = "models" // ours: the list of models, or one of them
+)
+
+// Request is what the gateway needs to know of a request's body. It is found by
+// scanning; the body itself is passed on as it came.
+type Request struct {
+	Model        string
+	Stream       bool
+	IncludeUsage bool // stream_options.include_usage
+	MaxTokens    int64
+	Temperature  *float64
+	TopP         *float64
+	Choices      int64 // n; 0 where it is not said
+
+	modelAt  int // where the value of "model" begins in the body, quotes included
+	modelEnd int
+}
+
+// Usage counts tokens. Details are parts of the totals (OpenAI's way).
+type Usage struct {
+	Known      bool // false: the provider did not say
+	Input      int64
+	Output     int64
+	CacheRead  int64
+	CacheWrite int64
+	Reasoning  int64
+}
+
+// Answer is what the gateway learns of a model's answer as it passes.
+type Answer struct {
+	ID            string
+	Model         string
+	FinishReasons []string
+	Usage         Usage
+}

@@ -1,0 +1,28 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/spanway/spanway/internal/check"
+)
+
+// Settings is one named upstream: where it is, how it speaks, with which
+// credentials.
+type Settings struct {
+	URL       string         `yaml:"url"`       // http, https or unix; or "mock:", the built-in provider. Its path is a prefix
+	Endpoints []string       `yaml:"endpoints"` // several servers that are alike, instead of url
+	Dialect   string         `yaml:"dialect"`   // "openai"; "" is an ordinary HTTP service
+	Provider  string         `yaml:"provider"`  // gen_ai.provider.name; by default from the host, else the upstream's name
+	Keys      []check.Secret `yaml:"keys"`      // credentials, sent as a bearer token
+	Default   bool           `yaml:"default"`   // takes model names that nothing else names
+	Health    Health         `yaml:"health"`
+}
+
+// Health says when an endpoint is left out because calls to it fail.
+type Health struct {
+	FailAfter int           `yaml:"fail_after"` // failures in a row; 0 is never
+	ReviveIn  time.Duration `yaml:"revive_in"`  // how long it is left out
+}
+
+// DefaultHealth is what an upstream that says nothing gets.
+func DefaultHealth() Health { return Health{FailAfter: 3, ReviveIn: 5 * time.Second} }
