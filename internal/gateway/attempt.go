@@ -24,6 +24,8 @@ type Attempt struct {
 	// caller's own headers of these names do not.
 	Propagate []Fact
 
+	Timeouts Timeouts // of the call, as policies have set them
+
 	// What upstream learns.
 	ServerAddress string // the host that was asked for
 	ServerPort    int
@@ -35,6 +37,14 @@ type Attempt struct {
 	// What provider learns as the body passes.
 	Answer llm.Answer
 	Stream *StreamFacts // nil where the reply is no stream of events
+}
+
+// Timeouts bounds the waits of an attempt, each of them by itself. What bounds
+// the whole attempt is its context. 0 is no bound.
+type Timeouts struct {
+	Connect    time.Duration // until a connection stands; 0 is the upstream's default
+	FirstToken time.Duration // until the reply begins
+	Idle       time.Duration // between two pieces of a reply
 }
 
 // StreamFacts says how a stream went.

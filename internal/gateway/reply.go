@@ -10,11 +10,12 @@ type Reply struct {
 	Status  int
 	Header  http.Header // without hop-by-hop headers
 	Body    io.Reader   // never nil; gives an [Error] where the rest will not come
-	Length  int64       // of the body; -1 where it is not known
+	Length  int64       // of the body (after HEAD: of the body that GET would have); -1 where it is not known
 	Stream  bool        // what comes is passed on at once
 	Trailer http.Header // complete once Body has given io.EOF
 	Attempt *Attempt    // the attempt that answered; nil where none was needed
-	Outcome Outcome     // set by who finds out, before Close
+	Outcome Outcome     // set by who finds out, before Close; "" is Complete
+	Err     *Error      // why it broke off after it had begun; set with Outcome
 
 	closer io.Closer
 	done   []func(*Reply)
