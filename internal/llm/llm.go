@@ -18,13 +18,16 @@ const (
 // Request is what the gateway needs to know of a request's body. It is found by
 // scanning; the body itself is passed on as it came.
 type Request struct {
-	Model        string
-	Stream       bool
-	IncludeUsage bool // stream_options.include_usage
-	MaxTokens    int64
-	Temperature  *float64
-	TopP         *float64
-	Choices      int64 // n; 0 where it is not said
+	Model            string
+	Stream           bool
+	IncludeUsage     bool  // stream_options.include_usage
+	MaxTokens        int64 // max_completion_tokens or max_tokens, the larger; 0 where it is not said
+	Choices          int64 // n; 0 where it is not said
+	Seed             *int64
+	Temperature      *float64
+	TopP             *float64
+	FrequencyPenalty *float64
+	PresencePenalty  *float64
 
 	modelAt  int // where the value of "model" begins in the body, quotes included
 	modelEnd int
@@ -44,6 +47,8 @@ type Usage struct {
 type Answer struct {
 	ID            string
 	Model         string
-	FinishReasons []string
+	FinishReasons []string // one for each choice that has ended, in the order of their ends
 	Usage         Usage
+
+	begun, ended choices // which choices a stream has spoken of, and ended
 }

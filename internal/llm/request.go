@@ -1,0 +1,232 @@
+package llm
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// The bounds of a request's body.
+const (
+	maxDepth = 512 // of nested objects and arrays
+	maxModel = 256 // bytes of a model's name
+)
+
+// FieldError says which field of a request is wrong, and how. Its text is for
+// the caller.
+type FieldError struct {
+	Param   string // "" where the body as a whole is wrong
+	Message string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string { return e.Message }
+
+func wrong(param, format string, args ...any) error {
+	return &FieldError{param, fmt.Sprintf(format, args...)}
+}
+
+// The names that the gateway acts upon. Another reader of the same body may
+// take the last of two, or take "Model" for "model": so each may stand once, in
+// exactly this spelling, and what was authorised is what is forwarded.
+var known = []string{
+	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n",
+	"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty",
+}
+
+// ScanRequest reads of a body what the gateway needs to know, and refuses one
+// that two readers could understand differently. The error is a [*FieldError].
+func ScanRequest(body []byte, op Operation) (*Request, error) {
+	if deeper(body, maxDepth) {
+		return nil, wrong("", "the body nests deeper than %d levels", maxDepth)
+	}
+	if !gjson.ValidBytes(body) {
+		return nil, wrong("", "the body is not valid JSON")
+	}
+	if !is(bytes.TrimLeft(body, " \t\r\n"), '{') {
+		return nil, wrong("", "the body must be a JSON object")
+	}
+	r := new(Request)
+	seen := 0
+	for fields := walk(body); ; {
+		key, value, at, ok := fields.member()
+		if !ok {
+			break
+		}
+		i, err := meant(key, known)
+		if err != nil {
+			return nil, err
+		}
+		if i < 0 {
+			continue
+		}
+		if seen&(1<<i) != 0 {
+			return nil, wrong(known[i], "%q stands in the body twice", known[i])
+		}
+		seen |= 1 << i
+		if err := r.field(known[i], value, at); err != nil {
+			return nil, err
+		}
+	}
+	if r.Model == "" {
+		return nil, wrong("model", `"model" is missing`)
+	}
+	if op == Embeddings {
+		r.Stream = false // there is no such stream, whatever the body says
+	}
+	return r, nil
+}
+
+// meant returns which of the names a key is, -1 for none of them, and an error
+// for one that is another spelling of one of them.
+func meant(key []byte, names []string) (int, error) {
+	for i, name := range names {
+		if same(key, name) {
+			return i, nil
+		}
+	}
+	plain := string(key[1 : len(key)-1])
+	if strings.IndexByte(plain, '\\') >= 0 {
+		plain, _ = str(key)
+	}
+	for i, name := range names {
+		if plain == name {
+			return i, nil
+		}
+		if strings.EqualFold(plain, name) {
+			return 0, wrong(name, "a field must be spelled %q exactly", name)
+		}
+	}
+	return -1, nil
+}
+
+func (r *Request) field(name string, value []byte, at int) (err error) {
+	if name == "model" {
+		r.modelAt, r.modelEnd = at, at+len(value)
+		r.Model, err = modelName(value)
+		return err
+	}
+	if string(value) == "null" {
+		return nil // as if it had not been written
+	}
+	switch name {
+	case "stream":
+		r.Stream, err = boolean(name, value)
+	case "stream_options":
+		r.IncludeUsage, err = includeUsage(value)
+	case "max_tokens", "max_completion_tokens":
+		var most int64
+		most, err = whole(name, value, 0)
+		r.MaxTokens = max(r.MaxTokens, most)
+	case "n":
+		r.Choices, err = whole(name, value, 1)
+	case "seed":
+		var seed int64
+		seed, err = whole(name, value, math.MinInt64)
+		r.Seed = &seed
+	case "temperature":
+		r.Temperature, err = number(name, value)
+	case "top_p":
+		r.TopP, err = number(name, value)
+	case "frequency_penalty":
+		r.FrequencyPenalty, err = number(name, value)
+	case "presence_penalty":
+		r.PresencePenalty, err = number(name, value)
+	}
+	return err
+}
+
+// modelName reads the model's name. It goes into logs, spans and paths, so
+// nothing in it may end a line or be read in two ways.
+func modelName(value []byte) (string, error) {
+	model, ok := str(value)
+	switch {
+	case !ok || model == "":
+		return "", wrong("model", `"model" must be a string that is not empty`)
+	case len(model) > maxModel:
+		return "", wrong("model", `"model" must be at most %d bytes long, is %d`, maxModel, len(model))
+	case !utf8.ValidString(model) || strings.ContainsFunc(model, unprintable):
+		return "", wrong("model", `"model" must be printable text`)
+	}
+	return model, nil
+}
+
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
+}
+
+func includeUsage(value []byte) (bool, error) {
+	if !is(value, '{') {
+		return false, wrong("stream_options", `"stream_options" must be an object`)
+	}
+	const name = "stream_options.include_usage"
+	include, twice := false, false
+	for fields := walk(value); ; {
+		key, value, _, ok := fields.member()
+		if !ok {
+			return include, nil
+		}
+		i, err := meant(key, []string{"include_usage"})
+		switch {
+		case err != nil:
+			return false, wrong(name, "%s", err)
+		case i < 0:
+			continue
+		case twice:
+			return false, wrong(name, "%q stands in the body twice", name)
+		}
+		twice = true
+		if string(value) == "null" {
+			continue
+		}
+		if include, err = boolean(name, value); err != nil {
+			return false, err
+		}
+	}
+}
+
+func boolean(name string, value []byte) (bool, error) {
+	if is(value, 't') || is(value, 'f') {
+		return value[0] == 't', nil
+	}
+	return false, wrong(name, "%q must be true or false", name)
+}
+
+// whole reads a whole number, written without a fraction or an exponent: what
+// "1e3" or "2.0" means differs between readers.
+func whole(name string, value []byte, least int64) (int64, error) {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || n < least {
+		if least == math.MinInt64 {
+			return 0, wrong(name, "%q must be a whole number", name)
+		}
+		return 0, wrong(name, "%q must be a whole number of at least %d", name, least)
+	}
+	return n, nil
+}
+
+func number(name string, value []byte) (*float64, error) {
+	x, err := strconv.ParseFloat(string(value), 64)
+	if err != nil {
+		return nil, wrong(name, "%q must be a number", name)
+	}
+	return &x, nil
+}
+
+// Patch returns the scanned body with another model's name in it and all other
+// bytes as they were; the body itself where the name is the same.
+func (r *Request) Patch(body []byte, model string) []byte {
+	if model == r.Model {
+		return body
+	}
+	patched := make([]byte, 0, len(body)+len(model)+2)
+	patched = append(patched, body[:r.modelAt]...)
+	patched = AppendString(patched, model)
+	return append(patched, body[r.modelEnd:]...)
+}
