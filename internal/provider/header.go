@@ -1,0 +1,63 @@
+package provider
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// asked lists the headers of a caller that go to a provider. All others stay
+// here: keys and cookies, the caller's organisation and project (the account
+// is ours), addresses, and what the caller's library says of itself.
+var asked = []string{
+	"Accept", "User-Agent", "Openai-Beta", "Idempotency-Key", "X-Client-Request-Id",
+	"Http-Referer", "X-Title", // by which OpenRouter names an application
+}
+
+// requestHeader returns the headers that a provider gets.
+func requestHeader(call *gateway.Call) http.Header {
+	header := make(http.Header, len(asked)+3)
+	for _, name := range asked {
+		if values := call.Header[name]; len(values) > 0 {
+			header[name] = values
+		}
+	}
+	if call.Route.Operation != llm.Models {
+		header["Content-Type"] = []string{"application/json"} // the body has been read, and is that
+	}
+	header["Accept-Encoding"] = []string{"identity"} // answers are read as they pass
+	if call.ID != "" {
+		header["X-Request-Id"] = []string{call.ID}
+	}
+	return header
+}
+
+// private lists the headers of a provider that stay here: they speak of our
+// account, set state in the caller's client, or speak for a server that is us.
+var private = []string{
+	"Content-Length", "Server", "Via", "Date", "Alt-Svc", "Set-Cookie", "Strict-Transport-Security", "Clear-Site-Data",
+	"Openai-Organization", "Openai-Project", "Server-Timing", "Traceresponse", "Traceparent", "Tracestate",
+	"Report-To", "Reporting-Endpoints", "Nel", "Www-Authenticate", "Location", "Refresh",
+}
+
+// answerHeader returns the headers of a provider's answer that its caller gets.
+// The provider's own request id is worth having in a support case; it stands
+// beside ours under another name.
+func answerHeader(header http.Header) http.Header {
+	kept := make(http.Header, len(header))
+	for name, values := range header {
+		if !strings.HasPrefix(name, "Access-Control-") {
+			kept[name] = values
+		}
+	}
+	for _, name := range private {
+		delete(kept, name)
+	}
+	if id, ok := kept["X-Request-Id"]; ok {
+		kept["X-Upstream-Request-Id"] = id
+		delete(kept, "X-Request-Id")
+	}
+	return kept
+}
