@@ -1,0 +1,20 @@
+package config
+
+import (
+	"reflect"
+
+	"github.com/spanway/spanway/internal/policy"
+)
+
+// later holds what the documented grammar has and this version has not, so that
+// who writes it is told so. A setting that is built leaves this table.
+var later = map[reflect.Type][]string{
+	reflect.TypeFor[File]():             {"flags", "store"},
+	reflect.TypeFor[LLM]():              {"keepalive_after", "prices"},
+	reflect.TypeFor[Model]():            {"split"},
+	reflect.TypeFor[Route]():            {"split", "versions"},
+	reflect.TypeFor[policy.Key]():       {"limits", "budget"},
+	reflect.TypeFor[policy.Admission](): {"guard", "redact", "limit", "budget", "cache", "shadow"},
+	reflect.TypeFor[policy.Attempt]():   {"hedge", "retry", "breaker", "concurrency", "fault"},
+	reflect.TypeFor[Telemetry]():        {"keep"},
+}

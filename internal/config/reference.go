@@ -1,0 +1,89 @@
+package config
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spanway/spanway/internal/check"
+)
+
+var (
+	reference   = regexp.MustCompile(`\$(?:\$|\{([^}]*)\}?)`)
+	wholeSecret = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
+)
+
+// expand puts variables in the place of ${NAME}, and $ in the place of $$. What
+// a variable holds is not looked at again, and messages do not show it.
+func (d *decoder) expand(p check.Problems, text string) (expanded string, ok bool) {
+	ok = true
+	expanded = reference.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "$$" {
+			return "$"
+		}
+		if !wholeSecret.MatchString(found) {
+			p.Addf("", "must name a variable as ${NAME}; a dollar sign itself is $$")
+			ok = false
+			return ""
+		}
+		name := found[2 : len(found)-1]
+		value := d.getenv(name)
+		if value == "" {
+			p.Addf("", "the variable "+name+" is not set, or empty") // the name is no argument: it may be shown
+			ok = false
+		}
+		p.Hide(value)
+		return value
+	})
+	return expanded, ok
+}
+
+// largestSecret bounds the file of a secret.
+const largestSecret = 64 << 10
+
+// secret resolves the reference to a secret. One that stands in the file itself
+// is refused, unseen.
+func (d *decoder) secret(p check.Problems, text string) (value string, ok bool) {
+	path, isFile := strings.CutPrefix(text, "file:")
+	switch {
+	case isFile:
+		if path, ok = d.expand(p, path); !ok {
+			return "", false
+		}
+		value = readSecret(p, path)
+	case wholeSecret.MatchString(text):
+		value, _ = d.expand(p, text)
+	default:
+		p.Addf("", "must be ${NAME} or file:/path: a secret does not stand in the file itself")
+	}
+	p.Hide(value)
+	return value, value != ""
+}
+
+// readSecret reads an ordinary file; a pipe or a device could keep us waiting.
+func readSecret(p check.Problems, path string) string {
+	if !filepath.IsAbs(path) {
+		p.Addf("", "must name an absolute path, is file:%s", path)
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > largestSecret {
+		p.Addf("", "must name a readable file of at most 64KiB, is file:%s", path)
+		return ""
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		p.Addf("", "must name a readable file of at most 64KiB, is file:%s", path)
+		return ""
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, largestSecret))
+	value := strings.TrimRight(string(text), "\r\n")
+	if err != nil || value == "" {
+		p.Addf("", "the file is empty: %s", path)
+		return ""
+	}
+	return value
+}

@@ -1,0 +1,100 @@
+package upstream
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spanway/spanway/internal/check"
+)
+
+// Check reports what is wrong with the settings.
+func (s Settings) Check(p check.Problems) {
+	switch {
+	case s.URL != "" && len(s.Endpoints) > 0:
+		p.Addf("", "must have url or endpoints, has both")
+	case s.URL == "" && len(s.Endpoints) == 0:
+		p.Addf("", "must have url or endpoints, has neither")
+	}
+	if s.URL == "mock:" {
+		if s.Dialect == "" {
+			p.Addf("dialect", "must be openai, because the url is mock:")
+		}
+	} else if s.URL != "" {
+		checkURL(p.At("url"), s.URL)
+	}
+	for i, endpoint := range s.Endpoints {
+		checkURL(p.At("endpoints", i), endpoint)
+		if slices.Contains(s.Endpoints[:i], endpoint) {
+			p.At("endpoints", i).Addf("", "is there twice")
+		}
+	}
+	switch s.Dialect {
+	case "":
+		if s.Default {
+			p.Addf("default", "needs a dialect, because it takes model names")
+		}
+	case "openai":
+	case "responses", "anthropic":
+		p.Addf("dialect", "is not in this version yet: %s", s.Dialect)
+	default:
+		p.Addf("dialect", "must be openai, or absent for an ordinary service, is %q", s.Dialect)
+	}
+	if !visible(s.Provider) {
+		p.Addf("provider", "must be a word such as openai, is %q", s.Provider)
+	}
+	for i, key := range s.Keys {
+		if key.Empty() || !visible(key.Reveal()) {
+			p.At("keys", i).Addf("", "must be printable ASCII without spaces, as it goes into a header")
+		}
+	}
+}
+
+// visible reports whether there is nothing in a text but printable ASCII.
+func visible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// checkURL never shows the URL: it may hold a password.
+func checkURL(p check.Problems, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		p.Addf("", "must be a URL such as http://orders:8080")
+		return
+	case u.User != nil:
+		p.Addf("", "must not hold a user or a password; credentials go into keys")
+		return
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
+		p.Addf("", "must not hold a query or a fragment")
+		return
+	}
+	switch u.Scheme {
+	case "http", "https":
+		port, portErr := strconv.ParseUint(u.Port(), 10, 16)
+		if u.Hostname() == "" || strings.HasSuffix(u.Host, ":") || u.Port() != "" && (portErr != nil || port == 0) {
+			p.Addf("", "must name a host, and a port from 1 to 65535 if any, such as http://orders:8080")
+		}
+	case "unix":
+		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || u.Path == "/" {
+			p.Addf("", "must be unix:///path with an absolute path")
+		}
+	case "mock":
+		p.Addf("", "must be mock: and nothing else, as a url and not among endpoints")
+	case "":
+		p.Addf("", "must begin with http://, https:// or unix://")
+	default:
+		p.Addf("", "must begin with http://, https:// or unix://, begins with %q", u.Scheme+":")
+	}
+}
+
+// Check reports what is wrong with the settings.
+func (h Health) Check(p check.Problems) {
+	if h.FailAfter < 0 {
+		p.Addf("fail_after", "must be at least 0, is %d", h.FailAfter)
+	}
+	if h.ReviveIn < 0 || h.ReviveIn == 0 && h.FailAfter > 0 {
+		p.Addf("revive_in", "must be more than 0s, is %s", h.ReviveIn)
+	}
+}
