@@ -109,11 +109,11 @@ func (h *head) requestLine(b []byte, at span, l Limits) reason {
 	}
 	h.method = span{at.from, at.from + first}
 	h.target = span{at.from + first + 1, at.from + last}
-	if why := h.version(version); why != "" {
-		return why
-	}
 	if string(method) == "PRI" {
 		return http2Preface
+	}
+	if why := h.version(version); why != "" {
+		return why
 	}
 	if string(method) == "CONNECT" {
 		return tunnel

@@ -88,7 +88,7 @@ func cutScheme(target []byte) (from int, authority, origin []byte, ok bool) {
 	if end < 0 {
 		end = len(rest)
 	}
-	return len(scheme) + len("://"), rest[:end], rest[end:], true
+	return len(scheme) + len("://"), rest[:end], rest[end:], end > 0
 }
 
 // goodHost reports whether the value of Host is a name or an address, with or
