@@ -189,8 +189,21 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 		x.finish()
 	case err != nil:
 		x.err = x.failed(inBody, err)
+		x.reply.Err = gateway.AsError(x.err)
+		x.reply.Outcome = outcomeOf(x.reply.Err.Code)
 	}
 	return n, x.err
+}
+
+func outcomeOf(code gateway.Code) gateway.Outcome {
+	switch code {
+	case gateway.Canceled:
+		return gateway.ClientGone
+	case gateway.UpstreamTimeout:
+		return gateway.Stalled
+	default:
+		return gateway.UpstreamError
+	}
 }
 
 // some reads what is next of the body, or of its chunk.
