@@ -78,6 +78,7 @@ type queue struct {
 	spans   int // in current, full and the one being exported
 	bytes   int
 	closed  bool
+	left    bool // shutdown has gone, and counted what was there
 
 	wake     chan struct{} // a batch is full, or the queue was closed
 	done     chan struct{} // the goroutine has ended
@@ -241,8 +242,7 @@ const hastyTimeout = time.Second
 
 func (q *queue) send(b *batch, closing bool) {
 	if q.lifetime.Err() != nil {
-		q.drops.shutdown.Add(int64(b.spans))
-		q.took(b)
+		q.settle(b, &q.drops.shutdown, b.spans)
 		return
 	}
 	timeout := q.limits.timeout
@@ -254,39 +254,56 @@ func (q *queue) send(b *batch, closing bool) {
 	cancel()
 	switch {
 	case err == nil:
-		q.drops.rejected.Add(int64(rejected))
+		q.settle(b, &q.drops.rejected, rejected)
 	case q.lifetime.Err() != nil:
-		q.drops.shutdown.Add(int64(b.spans))
+		q.settle(b, &q.drops.shutdown, b.spans)
 	default:
-		q.drops.failed.Add(int64(b.spans))
+		q.settle(b, &q.drops.failed, b.spans)
 	}
 	q.failing.Store(err != nil)
 	q.report(err)
 	if closing && err != nil {
 		q.cancel() // the rest would fare no better, and somebody waits for us to exit
 	}
-	q.took(b)
 }
 
-// took gives back the room that a batch had.
-func (q *queue) took(b *batch) {
+// settle counts what a batch lost and gives back the room it had.
+func (q *queue) settle(b *batch, lost *atomic.Int64, n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.left {
+		return
+	}
+	lost.Add(int64(n))
 	q.spans -= b.spans
 	q.bytes -= b.bytes
 	q.recycle(b)
 }
 
+// patience is how long an exporter may outlast its context at shutdown.
+const patience = 500 * time.Millisecond
+
 // shutdown exports what is queued until ctx ends; what is left then is dropped
-// and counted. It returns when the goroutine has ended.
+// and counted.
 func (q *queue) shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.signal()
-	stop := context.AfterFunc(ctx, q.cancel)
-	defer stop()
-	<-q.done // soon after ctx: an exporter returns when its context ends
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		q.cancel()
+		select {
+		case <-q.done:
+		case <-time.After(patience): // a terminal that takes no more, say
+			q.mu.Lock()
+			q.left = true
+			q.drops.shutdown.Add(int64(q.spans))
+			q.mu.Unlock()
+			return ctx.Err()
+		}
+	}
 	err := ctx.Err()
 	q.cancel()
 	if stopErr := q.exporter.shutdown(ctx); err == nil {

@@ -33,9 +33,9 @@ func openTraces(ctx context.Context, env environment, o *Options, r *resourcepb.
 		}
 		return "otlp " + protocol, e, time.Second, nil
 	case "console":
-		return name, NewDrawer(o.Console, o.Getenv), drawDelay, nil
+		return name, NewDrawer(o.Console, false, o.Getenv), drawDelay, nil
 	case "terminal":
-		return name, NewDrawer(o.Terminal, o.Getenv), drawDelay, nil
+		return name, NewDrawer(o.Terminal, true, o.Getenv), drawDelay, nil
 	case "none":
 	default:
 		env.warnf("OTEL_TRACES_EXPORTER: there is no exporter %q; exporting no spans", name)
