@@ -110,6 +110,7 @@ func (c *Conn) fill() error {
 	var timeout net.Error
 	if c.framing.phase == inHead && errors.As(err, &timeout) && timeout.Timeout() && !c.wasStopped() {
 		refusal := newRefusal(headTimeout)
+		c.framing.head.describe(c.held.bytes(), &refusal)
 		c.refuse(&refusal)
 		return nil
 	}

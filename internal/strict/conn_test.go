@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +109,41 @@ func TestABodyThatEndsEarlyIsNoRefusal(t *testing.T) {
 	}
 }
 
+// net/http would answer an error it meets between requests, behind an answer
+// that has been given.
+func TestABodyThatBreaksBehindTheAnswersHeadIsAnsweredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, strict.Options{})
+		got := s.say([]byte(post("Test-Early: 1\r\nTransfer-Encoding: chunked\r\n", "2\r\nhi\r\nzz\r\n") + good))
+		if want := []string{`200 bad_chunk after "hi"`}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestTheReadDeadlineBoundsAHeadToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, headTimeout := range []time.Duration{0, time.Minute} {
+			inner, client := net.Pipe()
+			l := limits
+			l.HeadTimeout = headTimeout
+			c := strict.NewConn(inner, l)
+			if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _, _ = io.WriteString(client, "GET /slow HTTP/1.1\r\nHost: ") }()
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := strict.Refused(r); got.Reason != "head_timeout" || got.Method != "GET" || got.Path != "/slow" {
+				t.Errorf("got %+v", got)
+			}
+			_, _ = c.Close(), client.Close()
+		}
+	})
+}
+
 func TestAHeadThatTakesTooLongIsAnswered408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, strict.Options{})
@@ -122,20 +158,23 @@ func TestAHeadThatTakesTooLongIsAnswered408(t *testing.T) {
 			}
 			time.Sleep(30 * time.Second) // idle: no head is under way
 			began := time.Now()
-			go func() {
+			var sending sync.WaitGroup
+			sending.Go(func() {
 				for _, b := range []byte(get("/slow")) {
 					if _, err := c.Write([]byte{b}); err != nil {
 						return
 					}
 					time.Sleep(time.Second)
 				}
-			}()
+			})
 			if got := answers(r); !slices.Equal(got, []string{"408 head_timeout"}) {
 				t.Errorf("after %q: got %q", before, got)
 			}
 			if took := time.Since(began); took != limits.HeadTimeout {
 				t.Errorf("after %q: answered after %v", before, took)
 			}
+			_ = c.Close()
+			sending.Wait()
 		}
 	})
 }

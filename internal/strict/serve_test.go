@@ -58,9 +58,17 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		s.upgrade(w)
 		return
 	}
+	if r.Header.Get("Test-Early") != "" {
+		rc := http.NewResponseController(w)
+		if err := errors.Join(rc.EnableFullDuplex(), rc.Flush()); err != nil {
+			panic(err)
+		}
+	}
 	body, err := io.ReadAll(r.Body)
 	if bad := (*strict.Error)(nil); errors.As(err, &bad) {
-		w.WriteHeader(bad.Status)
+		if r.Header.Get("Test-Early") == "" {
+			w.WriteHeader(bad.Status)
+		}
 		_, _ = fmt.Fprintf(w, "%s after %q", bad.Reason, body)
 		return
 	}
