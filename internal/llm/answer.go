@@ -36,7 +36,7 @@ func ScanAnswer(body []byte) (Answer, *Failure) {
 	return a, chunk.Failure
 }
 
-// Chunk reads the data of one event. What is not JSON has nothing to say.
+// Chunk reads the data of one event, as far as it is JSON.
 func (a *Answer) Chunk(data []byte) (c Chunk) {
 	if string(bytes.TrimSpace(data)) == "[DONE]" {
 		return Chunk{Done: true}

@@ -114,7 +114,7 @@ func (r *mockRequest) completion(ctx context.Context, id string) *gateway.Reply 
 // whole gives an answer at once, unless its model is named for something else.
 func (r *mockRequest) whole(ctx context.Context, answer object) *gateway.Reply {
 	reply := mockJSON(http.StatusOK, answer)
-	body, _ := json.Marshal(answer)
+	body, _ := json.Marshal(answer) // as in mockJSON
 	switch r.Model {
 	case "mock-slow":
 		reply.Body = &pieces{ctx, []piece{{time.Second, body, nil}}}

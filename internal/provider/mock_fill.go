@@ -71,13 +71,16 @@ func fill(raw json.RawMessage) string {
 	return out.String()
 }
 
-// maxFill bounds how deep a schema that refers to itself is filled.
-const maxFill = 16
+// The bounds of what is made of a schema that refers to itself.
+const (
+	maxFill   = 16 // levels
+	maxFilled = 64 << 10
+)
 
 func (s *schema) write(out *bytes.Buffer, root *schema, depth int) {
 	choices := append(s.AnyOf[:len(s.AnyOf):len(s.AnyOf)], s.OneOf...)
 	switch kind := s.kind(); {
-	case depth > maxFill:
+	case depth > maxFill || out.Len() > maxFilled:
 		out.WriteString("null")
 	case s.Ref != "":
 		to := root.find(s.Ref)
@@ -190,9 +193,12 @@ func (r *mockRequest) embeddings() *gateway.Reply {
 // vectorOf returns a vector of length 1.
 func vectorOf(input []byte, dimensions int) []float32 {
 	vector, square := make([]float32, dimensions), 0.0
+	whole := fnv.New64a()
+	_, _ = whole.Write(input)
+	seed := whole.Sum(nil)
 	for i := range vector {
 		sum := fnv.New32a()
-		_, _ = sum.Write(binary.LittleEndian.AppendUint32(bytes.Clone(input), uint32(i)))
+		_, _ = sum.Write(binary.LittleEndian.AppendUint32(seed, uint32(i)))
 		x := float64(sum.Sum32())/math.MaxUint32 - 0.5
 		vector[i], square = float32(x), square+x*x
 	}

@@ -1,0 +1,106 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// maxModelList bounds a provider's list of models. OpenRouter's, the longest
+// known, is under 1 MiB.
+const maxModelList = 4 << 20
+
+// Models answers GET /v1/models and /v1/models/{id}: the configured names first,
+// then what the default provider offers under its own names.
+type Models struct {
+	Names []string                                    // the configured names, sorted
+	Open  func(model string) (gateway.Handler, error) // the provider that a name leads to; "" is the default one's list, nil where there is none
+	May   func(caller, model string) bool             // whether a caller may ask for a name
+}
+
+// Handle implements [gateway.Handler].
+func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+	if id := call.Params["id"]; id != "" {
+		return m.one(ctx, call, id)
+	}
+	var list []byte
+	for _, name := range m.Names {
+		if m.May(call.Caller, name) {
+			list = appendModel(list, name)
+		}
+	}
+	if offered, err := m.offered(ctx, call); err == nil {
+		list = append(list, offered...)
+	} else if len(list) == 0 {
+		return nil, err
+	}
+	list = bytes.TrimPrefix(list, []byte(","))
+	return document(append(append([]byte(`{"object":"list","data":[`), list...), "]}"...)), nil
+}
+
+// one answers for a single name. What is not configured is asked of the provider
+// that would get it.
+func (m *Models) one(ctx context.Context, call *gateway.Call, id string) (*gateway.Reply, error) {
+	id, err := url.PathUnescape(id)
+	if err != nil || !m.May(call.Caller, id) {
+		e := gateway.Errorf(gateway.NoModel, "there is no model %q", id)
+		e.Param = "model"
+		return nil, e
+	}
+	for _, name := range m.Names {
+		if name == id {
+			return document(bytes.TrimPrefix(appendModel(nil, id), []byte(","))), nil
+		}
+	}
+	handler, err := m.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	return handler.Handle(ctx, call)
+}
+
+// offered returns the entries of the default provider's list that the caller may
+// ask for, each after a comma.
+func (m *Models) offered(ctx context.Context, call *gateway.Call) ([]byte, error) {
+	handler, err := m.Open("")
+	if handler == nil || err != nil {
+		return nil, err
+	}
+	reply, err := handler.Handle(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	defer reply.Close()
+	body, err := io.ReadAll(io.LimitReader(reply.Body, maxModelList+1))
+	if err != nil || reply.Status != http.StatusOK || len(body) > maxModelList || !gjson.ValidBytes(body) {
+		return nil, gateway.Errorf(gateway.UpstreamFailed, "the provider did not list its models").Because(err)
+	}
+	var list []byte
+	for _, entry := range gjson.GetBytes(body, "data").Array() {
+		if id := entry.Get("id").Str; id != "" && m.May(call.Caller, id) {
+			list = append(append(list, ','), entry.Raw...)
+		}
+	}
+	return list, nil
+}
+
+// appendModel appends a configured name as OpenAI's API shows a model, after a
+// comma.
+func appendModel(list []byte, name string) []byte {
+	list = append(list, `,{"id":`...)
+	list = llm.AppendString(list, name)
+	return append(list, `,"object":"model","created":0,"owned_by":"spanway"}`...)
+}
+
+func document(body []byte) *gateway.Reply {
+	header := http.Header{"Content-Type": {"application/json"}}
+	return gateway.NewReply(http.StatusOK, header, strings.NewReader(string(body)), int64(len(body)), nil)
+}
