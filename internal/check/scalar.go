@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Secret is a value that is never shown. Every way of printing or encoding it
+// Secret is a value that is never shown. Every way of printing or encoding one
 // gives "***"; only [Secret.Reveal] gives the value.
 type Secret struct{ value string }
 
@@ -30,7 +30,13 @@ func (s Secret) GoString() string { return "***" }
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 
 // MarshalText implements encoding.TextMarshaler, for JSON, YAML and loggers.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+// That there is nothing to hide is shown.
+func (s Secret) MarshalText() ([]byte, error) {
+	if s.Empty() {
+		return nil, nil
+	}
+	return []byte("***"), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Secret) UnmarshalText(text []byte) error {

@@ -117,7 +117,7 @@ func (f *File) checkModel(p check.Problems, name string, model *Model) {
 		return
 	}
 	if target.Model == "" {
-		at.Addf("model", "must be the provider's name of the model, is empty")
+		at.Addf("", "must have a model, the provider's name of it")
 	}
 	if settings, ok := f.Upstreams[target.Upstream]; ok && settings.Dialect == "" {
 		at.Addf("upstream", "must have a dialect to serve a model, %q has none", target.Upstream)
@@ -128,7 +128,7 @@ func (f *File) checkModel(p check.Problems, name string, model *Model) {
 func (f *File) target(p check.Problems, targets []route.Target) (target route.Target, at check.Problems, ok bool) {
 	switch {
 	case len(targets) == 0:
-		p.Addf("targets", "must be one target, is none")
+		p.Addf("", "must have a target")
 		return target, p, false
 	case len(targets) > 1:
 		p.At("targets", 1).Addf("", "fallback is not in this version yet: there can be one target")
@@ -139,7 +139,7 @@ func (f *File) target(p check.Problems, targets []route.Target) (target route.Ta
 	}
 	switch near := nearest(target.Upstream, slices.Sorted(maps.Keys(f.Upstreams))); {
 	case target.Upstream == "":
-		at.Addf("upstream", "must be the name of an upstream, is empty")
+		at.Addf("", "must name an upstream")
 	case near != "":
 		at.Addf("upstream", "there is no upstream %q (did you mean %q?)", target.Upstream, near)
 	default:

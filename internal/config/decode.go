@@ -19,11 +19,14 @@ type decoder struct {
 	getenv func(string) string
 	places map[string]Position              // where each path stands
 	start  func(reflect.Type) reflect.Value // what a new value begins with
-	nodes  int
+	within int                              // so many aliases
+	nodes  int                              // read within aliases
 }
 
-// mostNodes bounds what aliases can make of a small file.
-const mostNodes = 200_000
+// mostAliased bounds what aliases can make of a small file.
+const mostAliased = 10_000
+
+func (d *decoder) exhausted() bool { return d.nodes > mostAliased }
 
 // start gives what a value of an entry begins with: a block of a route begins
 // with the file's own, unless that one is wrong and reported once already.
@@ -51,17 +54,22 @@ func sound[T any](settings T) (result T) {
 
 // decode puts node into v, which holds its default.
 func (d *decoder) decode(p check.Problems, node *yaml.Node, v reflect.Value) {
-	if d.nodes++; d.nodes > mostNodes {
-		if d.nodes == mostNodes+1 {
-			p.Addf("", "must not hold so much: aliases make it over 200000 values")
-		}
+	if d.exhausted() {
 		return
+	}
+	if d.within > 0 {
+		if d.nodes++; d.exhausted() {
+			p.Addf("", "must not hold so much: aliases repeat over 10000 values")
+			return
+		}
 	}
 	if _, ok := d.places[check.Place(p.Path())]; !ok { // a key that is there twice stands at the second
 		d.places[check.Place(p.Path())] = Position{node.Line, node.Column}
 	}
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
+		d.within++
+		defer func() { d.within-- }()
 	}
 	if kind, ok := scalars[v.Type()]; ok {
 		d.scalar(p, node, v, kind)
@@ -108,7 +116,7 @@ func (d *decoder) list(p check.Problems, node *yaml.Node, v reflect.Value) {
 			d.decode(p.At(i), item, value)
 		}
 		v.Set(reflect.Append(v, value))
-		if d.nodes > mostNodes {
+		if d.exhausted() {
 			return
 		}
 	}

@@ -33,6 +33,9 @@ func Parse(name string, text []byte, getenv func(string) string, overrides ...fu
 		d.decode(problems, root, reflect.ValueOf(file).Elem())
 	}
 	misfits := problems.All()
+	if d.exhausted() {
+		return nil, &Error{Name: name, Problems: d.locate(misfits)}
+	}
 	for _, override := range overrides {
 		override(file)
 	}

@@ -53,6 +53,8 @@ func (d *decoder) secret(p check.Problems, text string) (value string, ok bool) 
 			return "", false
 		}
 		value = readSecret(p, path)
+	case text == "":
+		return "", true // as if it were not there
 	case wholeSecret.MatchString(text):
 		value, _ = d.expand(p, text)
 	default:
@@ -65,7 +67,7 @@ func (d *decoder) secret(p check.Problems, text string) (value string, ok bool) 
 // readSecret reads an ordinary file; a pipe or a device could keep us waiting.
 func readSecret(p check.Problems, path string) string {
 	if !filepath.IsAbs(path) {
-		p.Addf("", "must name an absolute path, is file:%s", path)
+		p.Addf("", "must name a file by its absolute path")
 		return ""
 	}
 	info, err := os.Stat(path)

@@ -27,7 +27,7 @@ var scalars = map[reflect.Type]scalar{
 		want: "a text", tags: []string{"!!str"}, json: map[string]any{"type": "string"}, read: readString,
 	},
 	reflect.TypeFor[Incoming](): {
-		want: "a text", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"continue", "link", "ignore"}}, read: readString,
+		want: "a text", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"", "continue", "link", "ignore"}}, read: readString,
 	},
 	reflect.TypeFor[bool](): {
 		want: "true or false", tags: []string{"!!bool"}, json: map[string]any{"type": "boolean"}, read: readBool,
@@ -51,7 +51,7 @@ var scalars = map[reflect.Type]scalar{
 		want: "on or off", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"on", "off"}}, read: readText,
 	},
 	reflect.TypeFor[check.Secret](): {
-		json: pattern(`^(file:/.+|\$\{[A-Za-z_][A-Za-z0-9_]*\})$`, nil), read: readText,
+		json: pattern(`^(file:/.+|\$\{[A-Za-z_][A-Za-z0-9_]*\})?$`, nil), read: readText,
 	},
 }
 
@@ -112,7 +112,7 @@ func (d *decoder) scalar(p check.Problems, node *yaml.Node, v reflect.Value, kin
 		return
 	}
 	if text == node.Value && !fits(node, kind) {
-		p.Addf("", "must be %s, is %s: %q", kind.want, describe(node), text)
+		p.Addf("", "must be %s, is %s", kind.want, describe(node))
 		return
 	}
 	fresh := reflect.New(v.Type()).Elem()

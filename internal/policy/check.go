@@ -30,10 +30,14 @@ var (
 // Check reports what is wrong with the settings. It shows neither the hash nor
 // what stands in its place: that may be the key itself.
 func (k Key) Check(p check.Problems) {
-	if !callerForm.MatchString(k.Name) {
+	if k.Name == "" {
+		p.Addf("", "must have a name")
+	} else if !callerForm.MatchString(k.Name) {
 		p.Addf("name", "must be letters, digits, dots, dashes and underscores, such as team-a, is %q", k.Name)
 	}
 	switch {
+	case k.SHA256 == "":
+		p.Addf("", "must have the sha256 of a key")
 	case !sha256Form.MatchString(k.SHA256):
 		p.Addf("sha256", "must be the SHA-256 of the key, 64 hexadecimal digits in lower case")
 	case k.SHA256 == hex.EncodeToString(ofNothing[:]):

@@ -17,7 +17,9 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // Check reports what is wrong with the settings.
 func (s Settings) Check(p check.Problems) {
-	if !nameForm.MatchString(s.Name) {
+	if s.Name == "" {
+		p.Addf("", "must have a name")
+	} else if !nameForm.MatchString(s.Name) {
 		p.Addf("name", "must be letters, digits, dots, dashes and underscores, such as orders, is %q", s.Name)
 	}
 	if strings.ContainsAny(s.Host, ":/{}* \t") || s.Host != strings.ToLower(s.Host) {
@@ -29,9 +31,11 @@ func (s Settings) Check(p check.Problems) {
 	case s.Path == "" && s.Prefix == "":
 		p.Addf("", "must have path or prefix, has neither")
 	case s.Path != "":
-		checkTemplate(p, "path", s.Path)
-	default:
-		checkTemplate(p, "prefix", s.Prefix)
+		checkTemplate(p, s.Path)
+	case !strings.HasPrefix(s.Prefix, "/"):
+		p.Addf("prefix", "must begin with a slash, is %q", s.Prefix)
+	case strings.ContainsAny(s.Prefix, "{}"):
+		p.Addf("prefix", "must be without variables, is %q", s.Prefix)
 	}
 	for i, method := range s.Methods {
 		if !slices.Contains(Methods(), method) {
@@ -43,9 +47,9 @@ func (s Settings) Check(p check.Problems) {
 }
 
 // checkTemplate finds what gorilla/mux would not compile.
-func checkTemplate(p check.Problems, field, template string) {
+func checkTemplate(p check.Problems, template string) {
 	if !strings.HasPrefix(template, "/") {
-		p.Addf(field, "must begin with a slash, is %q", template)
+		p.Addf("path", "must begin with a slash, is %q", template)
 		return
 	}
 	var names []string
@@ -56,22 +60,22 @@ func checkTemplate(p check.Problems, field, template string) {
 		}
 		length := group(rest[open:])
 		if length < 0 {
-			p.Addf(field, "must have a closing brace for every opening one, is %q", template)
+			p.Addf("path", "must have a closing brace for every opening one, is %q", template)
 			return
 		}
 		name, pattern, hasPattern := strings.Cut(rest[open+1:open+length-1], ":")
 		if name == "" || hasPattern && pattern == "" {
-			p.Addf(field, "must name its variables as {id} or {id:[0-9]+}, is %q", template)
+			p.Addf("path", "must name its variables as {id} or {id:[0-9]+}, is %q", template)
 			return
 		}
 		if slices.Contains(names, name) {
-			p.Addf(field, "must name each variable once, has %q twice", name)
+			p.Addf("path", "must name each variable once, has %q twice", name)
 		}
 		names = append(names, name)
 		if expr, err := regexp.Compile(pattern); err != nil {
-			p.Addf(field, "must have regular expressions in its variables, %q is none", pattern)
+			p.Addf("path", "must have regular expressions in its variables, %q is none", pattern)
 		} else if expr.NumSubexp() > 0 {
-			p.Addf(field, "must group with (?:…) in its regular expressions, has %q", pattern)
+			p.Addf("path", "must group with (?:…) in its regular expressions, has %q", pattern)
 		}
 		rest = rest[open+length:]
 	}

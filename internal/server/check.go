@@ -18,7 +18,7 @@ func (l Listen) Check(p check.Problems) {
 		if !Local(l.Control) {
 			p.Addf("control", "must be unix:///path or on loopback, is %q", l.Control)
 		} else if l.Token.Empty() {
-			p.Addf("control", "needs a token beside it, because it is no unix socket")
+			p.Addf("", "must have a token, because control is no unix socket")
 		}
 	}
 	taken := map[string]string{}
