@@ -2,7 +2,6 @@ package llm
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -94,7 +93,7 @@ func skip(text []byte, at int) int {
 			i++
 			continue
 		default:
-			for i < len(text) && strings.IndexByte(`",:{}[] `+"\n\t\r", text[i]) < 0 {
+			for i < len(text) && !ends[text[i]] {
 				i++
 			}
 		}
@@ -104,6 +103,9 @@ func skip(text []byte, at int) int {
 	}
 	return len(text)
 }
+
+// ends has the bytes that end a number or a word.
+var ends = [256]bool{'"': true, ',': true, ':': true, '{': true, '}': true, '[': true, ']': true, ' ': true, '\n': true, '\t': true, '\r': true}
 
 // skipString returns where the string that begins at at ends, quotes included.
 func skipString(text []byte, at int) int {
