@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,9 @@ func mockModels(path string) *gateway.Reply {
 		return map[string]any{"id": id, "object": "model", "created": mockCreated, "owned_by": "spanway"}
 	}
 	if id, ok := strings.CutPrefix(path, "/models/"); ok {
+		if plain, err := url.PathUnescape(id); err == nil {
+			id = plain
+		}
 		return mockJSON(200, model(id))
 	}
 	return mockJSON(200, map[string]any{"object": "list", "data": []any{model("mock"), model("mock-embedding")}})
