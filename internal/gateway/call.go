@@ -30,17 +30,21 @@ type Call struct {
 	Proto      string         // "1.0" or "1.1"
 	Credential string         // what the caller presented: taken out of Header by the server, emptied by auth
 
+	// Refused is why the server will not have it, found before it was a call;
+	// nil as a rule. Such a call is traced and answered like any other.
+	Refused *Error
+
 	// What was found out on the way.
-	Route     *Route
-	Params    map[string]string // the variables of the route's path
-	Dialect   Dialect           // how the caller speaks; never nil once routed
-	Caller    string            // the name of the caller's key; "" where there is no auth
-	KeyID     string            // first 8 hex digits of the key's SHA-256
-	LLM       *llm.Request      // what the body asks; nil on ordinary routes and before it was read
-	Attempt   *Attempt          // the sending under way; nil outside one
-	TraceID   string            // 32 hex digits once the call's span has begun; "" without tracing
-	SpanID    string            // 16 hex digits, of the call's span
-	Upstreams time.Duration     // time spent waiting for upstreams until the reply came
+	Route    *Route
+	Params   map[string]string // the variables of the route's path
+	Dialect  Dialect           // how the caller speaks; never nil once routed
+	Caller   string            // the name of the caller's key; "" where there is no auth
+	KeyID    string            // first 8 hex digits of the key's SHA-256
+	LLM      *llm.Request      // what the body asks; nil on ordinary routes and before it was read
+	Timeouts Timeouts          // for the attempts to come
+	Attempt  *Attempt          // the sending under way; nil outside one
+	TraceID  string            // 32 hex digits once the call's span has begun; "" without tracing
+	SpanID   string            // 16 hex digits, of the call's span
 
 	shared *shared
 }
@@ -69,6 +73,7 @@ type shared struct {
 	mu       sync.Mutex
 	notes    []Note
 	attempts int
+	waited   time.Duration
 }
 
 // NewCall returns a call with all that must not be nil.
@@ -112,6 +117,21 @@ func (c *Call) Attempts() int {
 	return c.shared.attempts
 }
 
+// Waited adds time spent waiting for an upstream, until its reply began.
+func (c *Call) Waited(d time.Duration) {
+	c.shared.mu.Lock()
+	c.shared.waited += d
+	c.shared.mu.Unlock()
+}
+
+// Wait returns how long upstreams have been waited for. What is left of a
+// call's time is the gateway's own.
+func (c *Call) Wait() time.Duration {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	return c.shared.waited
+}
+
 // To returns a copy of the call for one attempt at a target. Attempts are
 // numbered from 1, across retries and fallbacks.
 func (c *Call) To(target *Target) *Call {
@@ -120,6 +140,6 @@ func (c *Call) To(target *Target) *Call {
 	n := c.shared.attempts
 	c.shared.mu.Unlock()
 	again := *c
-	again.Attempt = &Attempt{Number: n, Target: target}
+	again.Attempt = &Attempt{Number: n, Target: target, Timeouts: c.Timeouts}
 	return &again
 }

@@ -58,6 +58,7 @@ type Error struct {
 	Message    string
 	Param      string        // the field of the request that is to blame, if one is
 	RetryAfter time.Duration // 0: not said
+	Reason     string        // why, in one word where the code alone does not say: safe as a metric's label
 	Allow      []string      // with MethodNotAllowed: what is allowed
 	cause      error
 }

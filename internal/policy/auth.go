@@ -1,6 +1,14 @@
 package policy
 
-import "fmt"
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/spanway/spanway/internal/gateway"
+)
 
 // Auth says whether callers must show a key. It is written "on" or "off"; where
 // it is not written, it is on if the file names any keys.
@@ -33,4 +41,69 @@ type Key struct {
 	Name   string   `yaml:"name"`
 	SHA256 string   `yaml:"sha256"` // 64 hex digits
 	Models []string `yaml:"models"` // what they may ask for; empty is all
+}
+
+// Callers knows keys by their SHA-256. A hash alone opens nothing: what a caller
+// shows is hashed first, so the lookup takes the same time whatever they show.
+type Callers struct {
+	byHash map[[sha256.Size]byte]*Key
+	byName map[string]*Key
+}
+
+// NewCallers returns a table of keys. Their hashes are valid: Check has seen them.
+func NewCallers(keys []Key) *Callers {
+	c := &Callers{byHash: make(map[[sha256.Size]byte]*Key, len(keys)), byName: make(map[string]*Key, len(keys))}
+	for i := range keys {
+		var hash [sha256.Size]byte
+		if _, err := hex.Decode(hash[:], []byte(keys[i].SHA256)); err != nil {
+			continue
+		}
+		c.byHash[hash] = &keys[i]
+		c.byName[keys[i].Name] = &keys[i]
+	}
+	return c
+}
+
+// Policy lets in callers whose key is known.
+func (a *Auth) Policy(tools Tools) gateway.Policy {
+	return func(next gateway.Handler) gateway.Handler {
+		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+			shown := call.Credential
+			call.Credential = "" // nobody after us has a use for it
+			if shown == "" {
+				call.Note("auth", "refused", gateway.Fact{Key: "reason", Value: "no_key"})
+				return nil, gateway.Errorf(gateway.Unauthenticated, "an API key is needed: send it as Authorization: Bearer KEY")
+			}
+			hash := sha256.Sum256([]byte(shown))
+			key, ok := tools.Callers.byHash[hash]
+			if !ok {
+				call.Note("auth", "refused", gateway.Fact{Key: "reason", Value: "unknown_key"})
+				return nil, gateway.Errorf(gateway.Unauthenticated, "this API key is not known here")
+			}
+			call.Caller, call.KeyID = key.Name, key.SHA256[:8]
+			return next.Handle(ctx, call)
+		})
+	}
+}
+
+// Scope refuses a model that the caller's key may not ask for.
+func Scope(callers *Callers) gateway.Policy {
+	return func(next gateway.Handler) gateway.Handler {
+		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+			if call.LLM != nil && !callers.May(call.Caller, call.LLM.Model) {
+				call.Note("scope", "refused")
+				e := gateway.Errorf(gateway.Forbidden, "this API key may not use the model %q", call.LLM.Model)
+				e.Param = "model"
+				return nil, e
+			}
+			return next.Handle(ctx, call)
+		})
+	}
+}
+
+// May reports whether a caller may ask for a model. Where there is no auth,
+// everybody may.
+func (c *Callers) May(caller, model string) bool {
+	key := c.byName[caller]
+	return key == nil || len(key.Models) == 0 || slices.Contains(key.Models, model)
 }

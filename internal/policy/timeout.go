@@ -1,6 +1,11 @@
 package policy
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/spanway/spanway/internal/gateway"
+)
 
 // Timeout bounds the waits of one attempt. 0 is no bound.
 type Timeout struct {
@@ -8,4 +13,26 @@ type Timeout struct {
 	FirstToken time.Duration `yaml:"first_token"` // until the reply begins
 	Idle       time.Duration `yaml:"idle"`        // between two pieces of a reply
 	Total      time.Duration `yaml:"total"`       // from the start to the last byte
+}
+
+// Policy hands the bounds of single waits to whoever waits, and bounds the whole
+// by the context. That context lives as long as the reply's body.
+func (t *Timeout) Policy() gateway.Policy {
+	return func(next gateway.Handler) gateway.Handler {
+		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+			bounded := *call
+			bounded.Timeouts = gateway.Timeouts{Connect: t.Connect, FirstToken: t.FirstToken, Idle: t.Idle}
+			if t.Total == 0 {
+				return next.Handle(ctx, &bounded)
+			}
+			ctx, cancel := context.WithTimeout(ctx, t.Total)
+			reply, err := next.Handle(ctx, &bounded)
+			if err != nil {
+				cancel()
+				return nil, err
+			}
+			reply.OnDone(func(*gateway.Reply) { cancel() })
+			return reply, nil
+		})
+	}
 }

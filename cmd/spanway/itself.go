@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/spanway/spanway/telemetry"
+)
+
+// watchItself publishes the gauges of the process itself.
+func (d *daemon) watchItself() error {
+	meter := d.telemetry.Meter()
+	reloaded, err := meter.Int64ObservableGauge(telemetry.MetricConfigReloaded, metric.WithUnit("1"),
+		metric.WithDescription("1 if the last reload of the configuration succeeded, 0 if an older one stays in force."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		var ok int64
+		if d.reason.Load() == nil {
+			ok = 1
+		}
+		o.ObserveInt64(reloaded, ok)
+		return nil
+	}, reloaded)
+	return err
+}

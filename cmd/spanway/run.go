@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"github.com/spanway/spanway/internal/config"
+	"github.com/spanway/spanway/telemetry"
+)
+
+type runCommand struct {
+	Config   string `help:"Configuration file; by default that of SPANWAY_CONFIG, else the built-in one." type:"path"`
+	Data     string `help:"Data listener: host:port, or unix:///path. Overrides the file." placeholder:"ADDRESS"`
+	Probe    string `help:"Probe listener: host:port. Overrides the file." placeholder:"ADDRESS"`
+	LogLevel string `help:"Log level: trace, debug, info, warn or error." default:"info" enum:"trace,debug,info,warn,error"`
+}
+
+// Run runs the daemon until its context ends, and then drains it.
+func (c *runCommand) Run(w *world) error {
+	level, err := zerolog.ParseLevel(c.LogLevel)
+	if err != nil {
+		return err
+	}
+	log := telemetry.Logger(w.stdout, level)
+	d := &daemon{source: newSource(w, c.Config, c.Data, c.Probe), log: log, getenv: w.getenv}
+	if file, ok := w.stderr.(*os.File); ok && isTerminal(file) {
+		d.terminal = file
+	}
+	if err := d.start(w.ctx); err != nil {
+		d.stop()
+		return err
+	}
+	go d.follow(w.ctx)
+	err = d.wait(w.ctx)
+	d.drain(context.Cause(w.ctx))
+	d.stop()
+	return err
+}
+
+// isTerminal reports whether a person is looking at f.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0 && f.Name() != os.DevNull
+}
+
+// follow reloads the configuration on SIGHUP and when its file changes.
+func (d *daemon) follow(ctx context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	var changes <-chan struct{}
+	if d.source.path != "" {
+		changes = config.Watcher{Path: d.source.path}.Changes(ctx)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		case <-changes:
+		}
+		_, _ = d.reload() // it has logged what is wrong, and the last good one stays
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spanway/spanway/internal/config"
+)
+
+// source is where the configuration comes from: a file, or the one built in.
+type source struct {
+	path      string // "" is the built-in one
+	getenv    func(string) string
+	overrides []func(*config.File)
+}
+
+func newSource(w *world, path, data, probe string) source {
+	if path == "" {
+		path = w.getenv("SPANWAY_CONFIG")
+	}
+	s := source{path: path, getenv: w.getenv}
+	if data != "" {
+		s.overrides = append(s.overrides, func(f *config.File) { f.Listen.Data = data })
+	}
+	if probe != "" {
+		s.overrides = append(s.overrides, func(f *config.File) { f.Listen.Probe = probe })
+	}
+	return s
+}
+
+// text returns the configuration as it stands now.
+func (s source) text() (name string, text []byte, err error) {
+	if s.path == "" {
+		name, text = config.Embedded(s.getenv)
+		return name, text, nil
+	}
+	text, err = os.ReadFile(s.path)
+	if err != nil {
+		return s.path, nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return s.path, text, nil
+}
+
+// read reads the configuration and checks it.
+func (s source) read() (*config.File, []byte, error) {
+	name, text, err := s.text()
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := config.Parse(name, text, s.getenv, s.overrides...)
+	return file, text, err
+}

@@ -1,0 +1,267 @@
+// Package assemble joins the packages, by hand and in this one place:
+// configuration in, a generation out. A generation is all that was built from
+// one configuration; what lives longer belongs to the process and is handed in.
+package assemble
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/spanway/spanway/internal/admin"
+	"github.com/spanway/spanway/internal/config"
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/observe"
+	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/route"
+	"github.com/spanway/spanway/internal/server"
+	"github.com/spanway/spanway/internal/upstream"
+)
+
+// Process is what outlives a generation.
+type Process struct {
+	Observer *observe.Observer
+	Pools    *upstream.Pools
+	Memory   *policy.Memory
+}
+
+// Generation is everything built from one configuration.
+type Generation struct {
+	File *config.File
+	Live *server.Live
+
+	upstreams map[string]*wired
+}
+
+// wired is an upstream with its way to the wire.
+type wired struct {
+	name     string
+	settings *upstream.Settings
+	sender   gateway.Handler
+	leased   *upstream.Upstream // nil for the mock provider
+}
+
+// builder is a generation on its way.
+type builder struct {
+	file    *config.File
+	process *Process
+	tools   policy.Tools
+	wires   map[string]*wired
+}
+
+// New builds a generation. On error nothing is left behind.
+func New(file *config.File, process *Process) (*Generation, error) {
+	b := &builder{
+		file: file, process: process, wires: map[string]*wired{},
+		tools: policy.Tools{Callers: policy.NewCallers(file.Keys), Memory: process.Memory},
+	}
+	g := &Generation{File: file, upstreams: b.wires}
+	if err := b.connect(); err != nil {
+		g.Close()
+		return nil, err
+	}
+	process.Memory.Resize(int64(file.Limits.Buffered))
+	g.Live = &server.Live{
+		Handler: b.front(route.NewTable(b.entries())),
+		Dialect: provider.OpenAI,
+		Trusted: file.TrustedProxies,
+		Limits:  file.Limits,
+	}
+	return g, nil
+}
+
+// Close gives back what the generation has leased. Calls under way go on.
+func (g *Generation) Close() {
+	for _, w := range g.upstreams {
+		if w.leased != nil {
+			w.leased.Close()
+		}
+	}
+}
+
+// Dependencies tells the state of each upstream, from what calls have seen.
+func (g *Generation) Dependencies() []admin.Dependency {
+	var list []admin.Dependency
+	for name, w := range g.upstreams {
+		if w.leased != nil {
+			ok, state := w.leased.State()
+			list = append(list, admin.Dependency{Name: "upstream " + name, OK: ok, State: state})
+		}
+	}
+	return list
+}
+
+func (b *builder) connect() error {
+	for name, settings := range b.file.Upstreams {
+		w := &wired{name: name, settings: settings}
+		b.wires[name] = w
+		if settings.URL == mockURL {
+			w.sender = provider.NewMock()
+			continue
+		}
+		leased, err := b.process.Pools.Open(name, *settings)
+		if err != nil {
+			return err
+		}
+		w.sender, w.leased = leased, leased
+	}
+	return nil
+}
+
+// mockURL names the built-in provider.
+const mockURL = "mock:"
+
+// front is what every call meets: the routing table, then the joint around the
+// call, then the pipeline of its route. What the server refused, and what has no
+// route, goes through the joint too, and becomes a trace.
+func (b *builder) front(table *route.Table) gateway.Handler {
+	refuse := func(err error) gateway.Handler {
+		return b.process.Observer.Call(gateway.HandlerFunc(func(context.Context, *gateway.Call) (*gateway.Reply, error) {
+			return nil, err
+		}))
+	}
+	return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+		if call.Refused != nil {
+			return refuse(call.Refused).Handle(ctx, call)
+		}
+		entry, err := table.Match(call)
+		if err != nil {
+			return refuse(err).Handle(ctx, call)
+		}
+		if entry.Route.Dialect != nil {
+			call.Dialect = entry.Route.Dialect
+		}
+		return entry.Handler.Handle(ctx, call)
+	})
+}
+
+// entries is the routing table: the LLM routes, then those of the file.
+func (b *builder) entries() []*route.Entry {
+	var entries []*route.Entry
+	if !b.file.LLM.Off {
+		entries = b.llmEntries()
+	}
+	for i := range b.file.Routes {
+		r := &b.file.Routes[i]
+		named := &gateway.Route{Name: r.Name, Template: r.Path}
+		if r.Prefix != "" {
+			named.Template = r.Prefix
+		}
+		entries = append(entries, &route.Entry{
+			Host: r.Host, Path: r.Path, Prefix: r.Prefix, Methods: r.Methods, Route: named,
+			Handler: b.pipeline(named, *r.Admission, b.service(r)),
+		})
+	}
+	return entries
+}
+
+// pipeline puts the joint and the admission stretch in front of a route.
+func (b *builder) pipeline(named *gateway.Route, admission policy.Admission, target gateway.Handler) gateway.Handler {
+	return b.process.Observer.Call(gateway.Chain(target, admission.Admit(named, b.tools)...))
+}
+
+// service is the routing and attempt stretches of an ordinary route.
+func (b *builder) service(r *config.Route) gateway.Handler {
+	w := b.wires[r.Targets[0].Upstream]
+	target := &gateway.Target{Upstream: w.name}
+	handler := b.attempt(target, *r.Attempt, w.sender)
+	return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+		call.Note("route", "decided", gateway.Fact{Key: "upstream", Value: w.name}, gateway.Fact{Key: "by", Value: "route"})
+		return handler.Handle(ctx, call)
+	})
+}
+
+// attempt puts the attempt stretch, and the joint around each attempt, in front
+// of the wire.
+func (b *builder) attempt(target *gateway.Target, settings policy.Attempt, wire gateway.Handler) gateway.Handler {
+	return gateway.Chain(wire, append(settings.Around(), b.process.Observer.Attempt(target))...)
+}
+
+// operations are the LLM routes of OpenAI's API.
+var operations = []struct {
+	method, path string
+	operation    llm.Operation
+}{
+	{http.MethodPost, "/v1/chat/completions", llm.Chat},
+	{http.MethodPost, "/v1/completions", llm.Completion},
+	{http.MethodPost, "/v1/embeddings", llm.Embeddings},
+	{http.MethodGet, "/v1/models", llm.Models},
+	{http.MethodGet, "/v1/models/{id:.+}", llm.Models},
+}
+
+func (b *builder) llmEntries() []*route.Entry {
+	models := b.models()
+	list := &provider.Models{
+		Names: models.Listed(),
+		May:   b.tools.Callers.May,
+		Open: func(model string) (gateway.Handler, error) {
+			if model != "" {
+				return models.Find(model)
+			}
+			if open, ok := models.Upstreams[models.Default]; ok {
+				return open(""), nil
+			}
+			return nil, nil //nolint:nilnil // there is no default provider, which is no error
+		},
+	}
+	entries := make([]*route.Entry, 0, len(operations))
+	for _, o := range operations {
+		named := &gateway.Route{Name: o.path, Template: o.path, Operation: o.operation, Dialect: provider.OpenAI}
+		var target gateway.Handler = models
+		if o.operation == llm.Models {
+			named.Template = template(o.path)
+			target = list
+		}
+		entries = append(entries, &route.Entry{
+			Path: o.path, Methods: []string{o.method}, Route: named,
+			Handler: b.pipeline(named, b.file.Admission, target),
+		})
+	}
+	return entries
+}
+
+// template is a path as http.route shows it: without the regular expressions.
+func template(path string) string {
+	if path == "/v1/models/{id:.+}" {
+		return "/v1/models/{id}"
+	}
+	return path
+}
+
+// models are the names that callers may ask for.
+func (b *builder) models() *route.Models {
+	models := &route.Models{Names: map[string]*route.Model{}, Upstreams: map[string]route.Open{}}
+	for name, m := range b.file.Models {
+		w := b.wires[m.Targets[0].Upstream]
+		target := gateway.Target{Upstream: w.name, Provider: w.provider(), Model: m.Targets[0].Model}
+		models.Names[name] = &route.Model{Target: target, Handler: b.model(target, *m.Attempt, w)}
+	}
+	if !b.file.LLM.Passthrough {
+		return models
+	}
+	for name, w := range b.wires {
+		if w.settings.Dialect == "" {
+			continue
+		}
+		if w.settings.Default {
+			models.Default = name
+		}
+		models.Upstreams[name] = func(model string) gateway.Handler {
+			return b.model(gateway.Target{Upstream: name, Provider: w.provider(), Model: model}, b.file.Attempt, w)
+		}
+	}
+	return models
+}
+
+func (b *builder) model(target gateway.Target, settings policy.Attempt, w *wired) gateway.Handler {
+	return b.attempt(&target, settings, provider.NewOpenAI(target, w.sender))
+}
+
+// provider is what spans call the one behind an upstream.
+func (w *wired) provider() string {
+	if w.settings.Provider != "" {
+		return w.settings.Provider
+	}
+	return provider.Name(w.settings.URL, w.name)
+}

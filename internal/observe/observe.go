@@ -1,0 +1,131 @@
+package observe
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/telemetry"
+)
+
+// Incoming says what becomes of the trace that a caller says it is in.
+type Incoming string
+
+// The ways. Automatic continues the traces of trusted peers and links those of
+// strangers, whose sampled flag must not cost us money.
+const (
+	Automatic Incoming = ""
+	Continue  Incoming = "continue"
+	Link      Incoming = "link"
+	Ignore    Incoming = "ignore"
+)
+
+// Options say how calls are observed.
+type Options struct {
+	Telemetry *telemetry.Telemetry
+	Log       zerolog.Logger
+	Incoming  func() Incoming // asked for each call: a reload may change it
+	Names     telemetry.Names // of the GenAI conventions
+}
+
+// Observer makes the joints of a process.
+type Observer struct {
+	tracer     trace.Tracer
+	propagator propagation.TextMapPropagator
+	log        zerolog.Logger
+	incoming   func() Incoming
+	metrics    *metrics
+	names      telemetry.Names
+	models     distinct
+}
+
+// New returns an observer that reports to o.Telemetry.
+func New(o Options) (*Observer, error) {
+	m, err := newMetrics(o.Telemetry.Meter(), o.Names)
+	if err != nil {
+		return nil, err
+	}
+	incoming := o.Incoming
+	if incoming == nil {
+		incoming = func() Incoming { return Automatic }
+	}
+	return &Observer{
+		tracer:     o.Telemetry.Tracer(),
+		propagator: o.Telemetry.Propagator(),
+		log:        o.Log,
+		incoming:   incoming,
+		metrics:    m,
+		names:      o.Names,
+		models:     distinct{limit: maxNames},
+	}, nil
+}
+
+// maxNames bounds the model names that become names of spans and metric series.
+// Callers make them up.
+const maxNames = 200
+
+// other stands for what is over the bound, as in the HTTP conventions.
+const other = "_OTHER"
+
+// distinct lets the first so many names stand.
+type distinct struct {
+	limit int
+	mu    sync.RWMutex
+	names map[string]struct{}
+}
+
+func (d *distinct) name(s string) string {
+	d.mu.RLock()
+	_, ok := d.names[s]
+	full := len(d.names) >= d.limit
+	d.mu.RUnlock()
+	switch {
+	case ok:
+		return s
+	case full:
+		return other
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.names) >= d.limit {
+		return other
+	}
+	if d.names == nil {
+		d.names = map[string]struct{}{}
+	}
+	d.names[strings.Clone(s)] = struct{}{}
+	return s
+}
+
+// parent decides where the call's span belongs: into the caller's trace, beside
+// it with a link, or nowhere.
+func (o *Observer) parent(ctx context.Context, call *gateway.Call) (context.Context, []trace.SpanStartOption) {
+	way := o.incoming()
+	if way == Automatic {
+		way = Link
+		if call.Trusted {
+			way = Continue
+		}
+	}
+	if way == Ignore || !carries(call.Header) {
+		return ctx, nil
+	}
+	ctx = o.propagator.Extract(ctx, propagation.HeaderCarrier(call.Header))
+	remote := trace.SpanContextFromContext(ctx)
+	if way == Continue || !remote.IsValid() {
+		return ctx, nil
+	}
+	return ctx, []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: remote})}
+}
+
+// carries reports whether there is anything for a propagator to find. Most
+// callers send nothing.
+func carries(h http.Header) bool {
+	return h["Traceparent"] != nil || h["B3"] != nil || h["X-B3-Traceid"] != nil || h["Baggage"] != nil
+}

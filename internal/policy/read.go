@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+const (
+	firstPiece = 4 << 10 // taken before the length of a body is known; then it doubles
+	ratioCap   = 100     // a gzipped body may grow by this factor; JSON rarely passes 20
+	ratioFloor = 1 << 20 // a body this small may grow by any factor
+
+	retrySoon = time.Second
+)
+
+// Read takes in the body of a call to a model and finds what it asks for. It
+// builds no tree: llm scans the bytes, which go on as they came.
+func Read(operation llm.Operation, memory *Memory) gateway.Policy {
+	return func(next gateway.Handler) gateway.Handler {
+		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+			if operation == llm.Models {
+				call.Body = gateway.Body{}
+				return next.Handle(ctx, call)
+			}
+			room := &room{memory: memory}
+			if err := readBody(call, room); err != nil {
+				room.giveBack()
+				return nil, err
+			}
+			request, err := llm.ScanRequest(call.Body.Bytes, operation)
+			if err != nil {
+				room.giveBack()
+				return nil, invalid(err)
+			}
+			call.LLM = request
+			reply, err := next.Handle(ctx, call)
+			if err != nil {
+				room.giveBack()
+				return nil, err
+			}
+			reply.OnDone(func(*gateway.Reply) { room.giveBack() })
+			return reply, nil
+		})
+	}
+}
+
+// invalid names the field of the body that is to blame.
+func invalid(err error) error {
+	e := gateway.Errorf(gateway.Invalid, "the body makes no sense").Because(err)
+	if field, ok := errors.AsType[*llm.FieldError](err); ok {
+		e = gateway.Errorf(gateway.Invalid, "%s", field.Message)
+		e.Param = field.Param
+	}
+	return e
+}
+
+// room is what one call has taken of the memory.
+type room struct {
+	memory *Memory
+	taken  int64
+}
+
+func (r *room) take(n int64) error {
+	if !r.memory.take(n) {
+		e := gateway.Errorf(gateway.Overloaded, "too many large requests are under way; try again shortly")
+		e.RetryAfter = retrySoon
+		return e
+	}
+	r.taken += n
+	return nil
+}
+
+func (r *room) giveBack() {
+	r.memory.give(r.taken)
+	r.taken = 0
+}
+
+// readBody reads the body in, decoded.
+func readBody(call *gateway.Call, room *room) error {
+	body := call.Body
+	if body.Reader == nil {
+		return nil // there is none, and the scanner will say so
+	}
+	switch encoding := strings.ToLower(call.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		counted := &counting{Reader: body.Reader}
+		unzipped, err := gzip.NewReader(counted)
+		if err != nil {
+			return gzipError(err)
+		}
+		body.Reader, body.Length = &inflating{in: counted, out: unzipped}, -1
+	default:
+		return gateway.Errorf(gateway.UnsupportedMedia, "the content encoding %q is not read; send gzip or none", encoding)
+	}
+	call.Header.Del("Content-Encoding")
+	bytes, err := readAll(body, room)
+	if err != nil {
+		return err
+	}
+	call.Body = gateway.Body{Bytes: bytes, Length: int64(len(bytes)), Limit: body.Limit}
+	return nil
+}
+
+// readAll reads a body to its end, and takes room before it allocates.
+func readAll(body gateway.Body, room *room) ([]byte, error) {
+	size := body.Length
+	if size > body.Limit {
+		return nil, tooLarge(body.Limit)
+	}
+	if size < 0 {
+		size = min(firstPiece, body.Limit)
+	}
+	if err := room.take(size); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 0, size)
+	for {
+		if len(buf) == cap(buf) {
+			if int64(len(buf)) == body.Length {
+				return buf, drained(body.Reader)
+			}
+			more := max(min(int64(cap(buf)), body.Limit+1-int64(cap(buf))), 1)
+			if err := room.take(more); err != nil {
+				return nil, err
+			}
+			buf = append(make([]byte, 0, int64(cap(buf))+more), buf...)
+		}
+		n, err := body.Reader.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > body.Limit:
+			return nil, tooLarge(body.Limit)
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// drained lets the reader give its io.EOF, by which the server knows that the
+// client has said all.
+func drained(r io.Reader) error {
+	var one [1]byte
+	if _, err := r.Read(one[:]); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+func tooLarge(limit int64) error {
+	return gateway.Errorf(gateway.TooLarge, "the body is over the limit of %d bytes", limit)
+}
+
+// counting counts what is read.
+type counting struct {
+	io.Reader
+	n int64
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// inflating refuses a body that grows too much as it is unzipped.
+type inflating struct {
+	in  *counting
+	out *gzip.Reader
+	n   int64
+}
+
+func (i *inflating) Read(p []byte) (int, error) {
+	n, err := i.out.Read(p)
+	i.n += int64(n)
+	if i.n > ratioFloor && i.n > ratioCap*i.in.n {
+		return n, gateway.Errorf(gateway.TooLarge, "the gzipped body grows more than %d times", ratioCap)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, gzipError(err)
+	}
+	return n, err
+}
+
+// gzipError tells bad gzip from a body that did not arrive.
+func gzipError(err error) error {
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		return e
+	}
+	return gateway.Errorf(gateway.Invalid, "the body is not valid gzip").Because(err)
+}

@@ -1,0 +1,71 @@
+package route
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spanway/spanway/internal/gateway"
+)
+
+// Models finds the target of a model's name: an entry of that name; else, where
+// the name's first segment is an upstream ("openai/gpt-5"), that upstream gets
+// the rest; else the default upstream gets the whole name; else it is NoModel.
+type Models struct {
+	Names     map[string]*Model // the configured names
+	Upstreams map[string]Open   // upstreams that take any name, by their own
+	Default   string            // the upstream that takes what nothing else names; "" is none
+}
+
+// Model is one configured name.
+type Model struct {
+	Target  gateway.Target // the first one; a record of the decision shows it
+	Handler gateway.Handler
+}
+
+// Open makes the handler of an upstream that takes any model's name.
+type Open func(model string) gateway.Handler
+
+// Handle implements [gateway.Handler]. The call's body has been read.
+func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+	handler, how, upstream, err := m.find(call.LLM.Model)
+	if err != nil {
+		return nil, err
+	}
+	call.Note("route", "decided", gateway.Fact{Key: "upstream", Value: upstream}, gateway.Fact{Key: "by", Value: how})
+	return handler.Handle(ctx, call)
+}
+
+// Find returns the handler that a name leads to.
+func (m *Models) Find(name string) (gateway.Handler, error) {
+	handler, _, _, err := m.find(name)
+	return handler, err
+}
+
+// find looks a name up. how says by which rule: name, prefix or default.
+func (m *Models) find(name string) (handler gateway.Handler, how, upstream string, err error) {
+	if model, ok := m.Names[name]; ok {
+		return model.Handler, "name", model.Target.Upstream, nil
+	}
+	if prefix, rest, ok := strings.Cut(name, "/"); ok && rest != "" {
+		if open, ok := m.Upstreams[prefix]; ok {
+			return open(rest), "prefix", prefix, nil
+		}
+	}
+	if open, ok := m.Upstreams[m.Default]; ok {
+		return open(name), "default", m.Default, nil
+	}
+	e := gateway.Errorf(gateway.NoModel, "there is no model %q", name)
+	e.Param = "model"
+	return nil, "", "", e
+}
+
+// Listed returns the configured names, sorted.
+func (m *Models) Listed() []string {
+	names := make([]string, 0, len(m.Names))
+	for name := range m.Names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

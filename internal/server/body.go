@@ -1,0 +1,68 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/strict"
+)
+
+const (
+	bodyIdle  = 10 * time.Second // for the next piece of a body
+	bodyGrace = 30 * time.Second // for the whole of it, and so much more
+	bodyRate  = 8 << 10          // for each second that it has earned by coming: bytes
+)
+
+// clientBody reads a request's body. A client must keep it coming: each piece
+// within bodyIdle, and the whole at bodyRate, with some grace. Its errors are in
+// the caller's words.
+type clientBody struct {
+	reader   io.Reader
+	began    time.Time
+	deadline func(time.Time) error
+	n        int64
+	err      error // what ended it; io.EOF where the client has said all
+}
+
+// whole reports whether the body has been read to its end. If not, the
+// connection cannot be used again.
+func (b *clientBody) whole() bool { return errors.Is(b.err, io.EOF) }
+
+// Read implements io.Reader.
+func (b *clientBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	last := b.began.Add(bodyGrace + time.Duration(b.n/bodyRate)*time.Second)
+	if idle := time.Now().Add(bodyIdle); idle.Before(last) {
+		last = idle
+	}
+	_ = b.deadline(last) // fails only where the connection has
+	n, err := b.reader.Read(p)
+	b.n += int64(n)
+	if err != nil {
+		b.err = named(err)
+		_ = b.deadline(time.Time{}) // the deadline was for the body alone: a reply may take its time
+	}
+	return n, b.err
+}
+
+// named says what a client did to its body.
+func named(err error) error {
+	if broken, ok := errors.AsType[*strict.Error](err); ok {
+		return refused(broken.Refusal)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return gateway.Errorf(gateway.ClientTimeout, "the body of the request did not arrive in time").Because(err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return gateway.Errorf(gateway.Canceled, "the client went away").Because(err)
+	default:
+		return gateway.Errorf(gateway.Canceled, "the client went away").Because(err)
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/strict"
+)
+
+// hopByHop are the headers that concern one connection (RFC 9110 §7.6.1), and
+// those that were made to be.
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings", "Expect", "Content-Length",
+}
+
+// spoken are the headers by which a proxy says whom it forwards for. From a peer
+// that is not trusted they are lies until proven otherwise.
+var spoken = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port",
+	"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Server", "X-Real-Ip", "X-Original-Url", "X-Rewrite-Url",
+}
+
+// credentials are the headers in which a caller may show a key. They are ours to
+// read and never travel on.
+var credentials = []string{"Authorization", "X-Api-Key", "Api-Key"}
+
+// newCall makes a call of a request.
+func newCall(w http.ResponseWriter, r *http.Request, live *Live) (*gateway.Call, *clientBody) {
+	call := gateway.NewCall(r.Method, r.URL.EscapedPath(), r.Header)
+	call.Dialect = live.Dialect
+	call.Query = r.URL.RawQuery
+	call.Host = hostOnly(r.Host)
+	call.Proto = strings.TrimPrefix(r.Proto, "HTTP/")
+	call.Peer, _ = netip.ParseAddrPort(r.RemoteAddr) // a unix socket's peer has none
+	call.Trusted = trusted(call.Peer, live.Trusted)
+	if refusal, ok := strict.Refused(r); ok {
+		call.Refused = refused(refusal)
+		call.Method, call.Path, call.Query = refusal.Method, refusal.Path, ""
+	}
+	takeCredential(call)
+	clean(call, r)
+	call.ID = requestID(call)
+	body := &clientBody{reader: r.Body, began: call.Received, deadline: http.NewResponseController(w).SetReadDeadline}
+	if r.ContentLength == 0 {
+		body.err = io.EOF
+		return call, body
+	}
+	call.Body = gateway.Body{Reader: body, Length: r.ContentLength, Limit: int64(live.Limits.Body)}
+	return call, body
+}
+
+var refusalCodes = map[int]gateway.Code{
+	http.StatusMethodNotAllowed:            gateway.MethodNotAllowed,
+	http.StatusRequestTimeout:              gateway.ClientTimeout,
+	http.StatusRequestURITooLong:           gateway.URITooLong,
+	http.StatusMisdirectedRequest:          gateway.Misdirected,
+	http.StatusRequestHeaderFieldsTooLarge: gateway.HeadTooLarge,
+	http.StatusNotImplemented:              gateway.NotImplemented,
+	http.StatusServiceUnavailable:          gateway.Overloaded,
+	http.StatusHTTPVersionNotSupported:     gateway.BadVersion,
+}
+
+// refused is strict's verdict in the gateway's words.
+func refused(r strict.Refusal) *gateway.Error {
+	code, ok := refusalCodes[r.Status]
+	if !ok {
+		code = gateway.Invalid
+	}
+	e := gateway.Errorf(code, "%s", r.Message)
+	e.Reason = r.Reason
+	return e
+}
+
+// hostOnly returns a Host header's host, in lower case, without its port.
+func hostOnly(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(host)
+}
+
+// trusted reports whether a peer may say things about others: it is on this
+// machine, or in a network that the configuration trusts.
+func trusted(peer netip.AddrPort, networks []netip.Prefix) bool {
+	address := peer.Addr().Unmap()
+	return !peer.IsValid() || address.IsLoopback() ||
+		slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// takeCredential moves what the caller shows out of the headers.
+func takeCredential(call *gateway.Call) {
+	for _, name := range credentials {
+		values, ok := call.Header[name]
+		if !ok {
+			continue
+		}
+		delete(call.Header, name)
+		if call.Credential == "" && len(values) == 1 {
+			call.Credential = bare(values[0])
+		}
+	}
+}
+
+// bare takes the scheme off a credential.
+func bare(value string) string {
+	if scheme, key, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(key)
+	}
+	return value
+}
+
+// clean takes out what does not travel, and says whom the call is forwarded for.
+// What Connection names goes first, so that it cannot name what is set here.
+func clean(call *gateway.Call, r *http.Request) {
+	h := call.Header
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+	for name := range h {
+		if strings.IndexByte(name, '_') >= 0 {
+			delete(h, name) // some servers read "_" as "-"
+		}
+	}
+	forwarded := h["X-Forwarded-For"]
+	if !call.Trusted {
+		for _, name := range spoken {
+			delete(h, name)
+		}
+		forwarded = nil
+	}
+	if call.Peer.IsValid() {
+		forwarded = append(forwarded, call.Peer.Addr().Unmap().String())
+	}
+	if len(forwarded) > 0 {
+		h["X-Forwarded-For"] = []string{strings.Join(forwarded, ", ")}
+	}
+	if h["X-Forwarded-Host"] == nil && r.Host != "" {
+		h["X-Forwarded-Host"] = []string{r.Host}
+	}
+	if h["X-Forwarded-Proto"] == nil {
+		h["X-Forwarded-Proto"] = []string{"http"}
+	}
+}
+
+const maxRequestID = 128
+
+// requestID returns the caller's id for the request, if it may set one and the
+// id can stand in a log, else a new one.
+func requestID(call *gateway.Call) string {
+	if given := call.Header["X-Request-Id"]; call.Trusted && len(given) == 1 && plain(given[0]) {
+		return given[0]
+	}
+	var raw [16]byte
+	var text [2 * len(raw)]byte
+	for i := 0; i < len(raw); i += 8 {
+		n := rand.Uint64()
+		for j := range 8 {
+			raw[i+j] = byte(n >> (8 * j))
+		}
+	}
+	hex.Encode(text[:], raw[:])
+	id := string(text[:])
+	call.Header["X-Request-Id"] = []string{id}
+	return id
+}
+
+func plain(s string) bool {
+	return s != "" && len(s) <= maxRequestID && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
