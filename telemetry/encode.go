@@ -247,7 +247,7 @@ func appendLink(b []byte, link trace.Link, limits *limits) []byte {
 	}
 	b, dropped := appendAttributes(b, linkAttributes, link.Attributes, limits.linkAttributes, limits.valueLength)
 	b = appendCount(b, linkDroppedAttributes, dropped)
-	b = appendFixed32(b, linkFlags, flags(link.SpanContext.TraceFlags(), link.SpanContext))
+	b = appendFixed32(b, linkFlags, flags(link.SpanContext.TraceFlags(), link.SpanContext.IsRemote()))
 	return shut(b, mark)
 }
 
@@ -273,9 +273,9 @@ next:
 }
 
 // flags are those of the span or link, and whether its parent came from outside.
-func flags(own trace.TraceFlags, parent trace.SpanContext) uint32 {
+func flags(own trace.TraceFlags, remote bool) uint32 {
 	f := uint32(own) | flagParentKnown
-	if parent.IsRemote() {
+	if remote {
 		f |= flagParentRemote
 	}
 	return f
@@ -292,9 +292,9 @@ func (s *span) encode(b []byte, body *spanBody, end uint64) []byte {
 	if state := s.context.TraceState(); state.Len() > 0 {
 		b = appendString(b, spanTraceState, state.String())
 	}
-	if parent := s.parent.SpanID(); parent.IsValid() {
+	if s.parent.IsValid() {
 		b = protowire.AppendTag(b, spanParentID, protowire.BytesType)
-		b = protowire.AppendBytes(b, parent[:])
+		b = protowire.AppendBytes(b, s.parent[:])
 	}
 	b = appendString(b, spanName, s.name)
 	b = appendVarint(b, spanKind, uint64(s.kind))
@@ -317,7 +317,7 @@ func (s *span) encode(b []byte, body *spanBody, end uint64) []byte {
 		b = appendVarint(b, statusCode, otlpStatus(s.status))
 		b = shut(b, mark)
 	}
-	return appendFixed32(b, spanFlags, flags(s.context.TraceFlags(), s.parent))
+	return appendFixed32(b, spanFlags, flags(s.context.TraceFlags(), s.parentRemote))
 }
 
 // otlpStatus translates: OTLP counts unset, ok, error; the API unset, error, ok.

@@ -145,4 +145,5 @@ const (
 	MetricBudgetRemaining  = "spanway.budget.remaining"
 	MetricStreamsActive    = "spanway.streams.active"
 	MetricTelemetryDropped = "spanway.telemetry.dropped"
+	MetricConfigReloaded   = "spanway.config.last_reload.successful" // 1 or 0
 )

@@ -122,13 +122,14 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	}
 
 	s := &span{
-		tracer:  t,
-		context: own,
-		parent:  parent,
-		kind:    trace.ValidateSpanKind(config.SpanKind()),
-		start:   config.Timestamp(),
-		name:    name,
-		body:    bodies.Get().(*spanBody),
+		tracer:       t,
+		context:      own,
+		parent:       parent.SpanID(),
+		parentRemote: parent.IsRemote(),
+		kind:         uint8(trace.ValidateSpanKind(config.SpanKind())),
+		start:        config.Timestamp(),
+		name:         name,
+		body:         bodies.Get().(*spanBody),
 	}
 	if s.start.IsZero() {
 		s.start = time.Now()
@@ -136,8 +137,12 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	for _, link := range config.Links() {
 		s.AddLink(link)
 	}
-	s.SetAttributes(decision.Attributes...)
-	s.SetAttributes(config.Attributes()...)
+	if len(decision.Attributes) > 0 {
+		s.SetAttributes(decision.Attributes...)
+	}
+	if len(config.Attributes()) > 0 {
+		s.SetAttributes(config.Attributes()...)
+	}
 	return trace.ContextWithSpan(ctx, s), s
 }
 

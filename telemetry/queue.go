@@ -75,10 +75,13 @@ type queue struct {
 	current *batch
 	full    []*batch
 	free    []*batch
+	usual   int // bytes of a full batch, lately
 	spans   int // in current, full and the one being exported
 	bytes   int
 	closed  bool
-	left    bool // shutdown has gone, and counted what was there
+
+	freeBytes int
+	left      bool // shutdown has gone, and counted what was there
 
 	wake     chan struct{} // a batch is full, or the queue was closed
 	done     chan struct{} // the goroutine has ended
@@ -171,29 +174,39 @@ func (b *batch) grow() []part {
 	return append(b.parts, part{})
 }
 
-// newBatch needs mu. A few batches are kept, so that a steady load allocates
-// nothing.
+// maxFreeBytes bounds the batches that are kept to be filled again, so that a
+// steady load allocates nothing. After a quiet while they are let go.
+const maxFreeBytes = 4 << 20
+
+// newBatch needs mu.
 func (q *queue) newBatch() *batch {
 	if n := len(q.free); n > 0 {
 		b := q.free[n-1]
 		q.free = q.free[:n-1]
+		q.freeBytes -= b.capacity()
 		return b
 	}
-	return &batch{}
+	return &batch{parts: []part{{bytes: make([]byte, 0, q.usual)}}[:0]}
 }
-
-const (
-	maxFreeBatches    = 4
-	maxFreeBatchBytes = 1 << 20
-)
 
 // recycle needs mu.
 func (q *queue) recycle(b *batch) {
-	if len(q.free) >= maxFreeBatches || b.bytes > maxFreeBatchBytes {
-		return
+	if b.spans == q.limits.batch {
+		q.usual = min(b.bytes+b.bytes/8, maxBatchBytes)
 	}
-	b.parts, b.spans, b.bytes = b.parts[:0], 0, 0
-	q.free = append(q.free, b)
+	if size := b.capacity(); q.freeBytes+size <= maxFreeBytes {
+		b.parts, b.spans, b.bytes = b.parts[:0], 0, 0
+		q.free = append(q.free, b)
+		q.freeBytes += size
+	}
+}
+
+func (b *batch) capacity() int {
+	n := 0
+	for _, p := range b.parts[:cap(b.parts)] {
+		n += cap(p.bytes)
+	}
+	return n
 }
 
 // run exports until the queue is closed and empty.
@@ -233,6 +246,8 @@ func (q *queue) next(ripe bool) (b *batch, closed bool) {
 		q.full = q.full[1:]
 	case q.current != nil && (ripe || q.closed):
 		b, q.current = q.current, nil
+	case ripe:
+		q.free, q.freeBytes = nil, 0
 	}
 	return b, q.closed
 }

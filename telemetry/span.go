@@ -21,13 +21,15 @@ type span struct {
 
 	tracer  *tracer
 	context trace.SpanContext
-	parent  trace.SpanContext
-	kind    trace.SpanKind
 	start   time.Time
 
+	parent       trace.SpanID // zero for a root
+	parentRemote bool
+	kind         uint8
+
 	mu            sync.Mutex // guards what follows, until body is nil
-	name          string
 	status        codes.Code
+	name          string
 	statusMessage string
 	body          *spanBody
 }

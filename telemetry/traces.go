@@ -35,6 +35,9 @@ func openTraces(ctx context.Context, env environment, o *Options, r *resourcepb.
 	case "console":
 		return name, NewDrawer(o.Console, false, o.Getenv), drawDelay, nil
 	case "terminal":
+		if o.Terminal == nil {
+			return "console", NewDrawer(o.Console, false, o.Getenv), drawDelay, nil
+		}
 		return name, NewDrawer(o.Terminal, true, o.Getenv), drawDelay, nil
 	case "none":
 	default:
