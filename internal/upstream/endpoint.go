@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -138,33 +139,36 @@ func (e *endpoint) keep(c *conn) {
 // expire closes what has been idle for too long.
 func (e *endpoint) expire() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	oldest := time.Now().Add(-e.options.IdleTimeout)
 	n := 0
 	for n < len(e.idle) && !e.idle[n].since.After(oldest) {
-		e.idle[n].close()
 		n++
 	}
-	e.idle = append(e.idle[:0], e.idle[n:]...)
-	clear(e.idle[len(e.idle) : len(e.idle)+n])
+	expired := slices.Clone(e.idle[:n])
+	e.idle = slices.Delete(e.idle, 0, n)
 	e.sweep = nil
-	if len(e.idle) > 0 && !e.closed {
+	if len(e.idle) > 0 {
 		e.sweep = time.AfterFunc(e.idle[0].since.Sub(oldest), e.expire)
+	}
+	e.mu.Unlock()
+	for _, c := range expired {
+		c.close()
 	}
 }
 
 // shut closes what is idle, and keeps nothing from then on.
 func (e *endpoint) shut() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.closed = true
-	for _, c := range e.idle {
-		c.close()
-	}
+	idle := e.idle
 	e.idle = nil
 	if e.sweep != nil {
 		e.sweep.Stop()
 		e.sweep = nil
+	}
+	e.mu.Unlock()
+	for _, c := range idle {
+		c.close()
 	}
 }
 

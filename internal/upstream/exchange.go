@@ -49,6 +49,9 @@ const maxInterim = 5
 
 // connect takes a connection that waits, or makes one.
 func (x *exchange) connect() error {
+	if err := x.ctx.Err(); err != nil {
+		return err
+	}
 	c := x.endpoint.take()
 	if c == nil {
 		wait := cmp.Or(x.attempt.Timeouts.Connect, x.endpoint.options.DialTimeout)
@@ -61,14 +64,9 @@ func (x *exchange) connect() error {
 	}
 	x.conn = c
 	x.attempt.PeerAddress, x.attempt.Reused = c.peer, c.used
-	x.stop = never
-	if x.ctx.Done() != nil {
-		x.stop = context.AfterFunc(x.ctx, c.onCancel)
-	}
+	x.stop = context.AfterFunc(x.ctx, c.onCancel)
 	return nil
 }
-
-func never() bool { return true }
 
 // send writes the request. It gives an error only where reading a reply makes
 // no sense: a server may answer and close before it has read everything.
@@ -118,8 +116,6 @@ func write(c *conn, r *request, done chan<- error) {
 // unsent marks an error before the first byte was written.
 type unsent struct{ error }
 
-func (e unsent) Unwrap() error { return e.error }
-
 // receive waits for the head of the reply.
 func (x *exchange) receive() (*gateway.Reply, error) {
 	h, err := x.head()
@@ -142,7 +138,6 @@ func (x *exchange) receive() (*gateway.Reply, error) {
 	default:
 		x.framing = byClose
 	}
-	x.conn.within(0)
 	x.reply = gateway.NewReply(h.status, h.header, x, length, x)
 	x.reply.Attempt = x.attempt
 	x.reply.Stream = x.framing != byLength

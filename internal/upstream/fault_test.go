@@ -56,6 +56,8 @@ func TestFaults(t *testing.T) {
 		{name: "304 with a length", play: says("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"), status: 304, reused: true},
 		{name: "204", play: says("HTTP/1.1 204 No Content\r\n\r\n"), status: 204, reused: true},
 		{name: "204 with a body", play: says("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello"), status: 204},
+		{name: "204 that announces a body", play: says("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), status: 204},
+		{name: "204 that announces chunks", play: says("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"), status: 204},
 		{name: "204 with a body that it does not announce", play: says("HTTP/1.1 204 No Content\r\n\r\nhello"), status: 204},
 		{name: "304 with a body", play: says("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello"), status: 304},
 		{name: "HEAD with a body", method: "HEAD", play: says(ok + "Content-Length: 5\r\n\r\nhello"), status: 200},
@@ -291,6 +293,21 @@ func TestClientLeaves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server that accepts and then says nothing of TLS cannot be reached.
+func TestHandshakeStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{play: func(_ *server, c net.Conn) { _, _ = io.Copy(io.Discard, c) }}
+		u := open(t, s, Settings{URL: "https://orders"})
+		defer u.Close()
+		call := newCall("GET")
+		call.Attempt.Timeouts.Connect = time.Second
+		_, err := u.Handle(t.Context(), call)
+		if e := gateway.AsError(err); e.Code != gateway.UpstreamTimeout || e.Message != "orders could not be reached within 1s" || call.Attempt.Sent {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // Whoever bounds a call may say what its end means.

@@ -18,14 +18,15 @@ type head struct {
 }
 
 // token marks the bytes of a field's name; field those of its value.
-var token, field [256]bool
+var token, field = classes()
 
-func init() {
+func classes() (token, field [256]bool) {
 	for c := range 256 {
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		token[c] = letter || '0' <= c && c <= '9' || c < 0x80 && strings.IndexByte("!#$%&'*+-.^_`|~", byte(c)) >= 0
 		field[c] = c == '\t' || c >= ' ' && c != 0x7f
 	}
+	return token, field
 }
 
 // span is where a field of the head stands in it.
@@ -82,9 +83,7 @@ func parseHead(raw []byte) (h head, err error) {
 			h.header[name] = values[i : i+1 : i+1]
 		}
 	}
-	for _, list := range listed {
-		h.connection(list, minor)
-	}
+	h.connection(listed)
 	return h, h.frame(encoding, minor)
 }
 
@@ -104,21 +103,23 @@ func (h *head) frame(encoding []string, minor int) error {
 	return nil
 }
 
-// connection heeds one Connection field: options, and the names of fields that
+// connection heeds the Connection fields: options, and the names of fields that
 // end here.
-func (h *head) connection(list string, minor int) {
-	for option := range strings.SplitSeq(list, ",") {
-		option = strings.Trim(option, " \t")
-		switch {
-		case strings.EqualFold(option, "close"):
-			h.persist = false
-			return
-		case strings.EqualFold(option, "keep-alive"):
-			h.persist = true
-		default:
-			delete(h.header, http.CanonicalHeaderKey(option))
+func (h *head) connection(lists []string) {
+	ends := false
+	for _, list := range lists {
+		for option := range strings.SplitSeq(list, ",") {
+			switch option = strings.Trim(option, " \t"); {
+			case strings.EqualFold(option, "close"):
+				ends = true
+			case strings.EqualFold(option, "keep-alive"):
+				h.persist = true
+			default:
+				delete(h.header, http.CanonicalHeaderKey(option))
+			}
 		}
 	}
+	h.persist = h.persist && !ends
 }
 
 // parseStatus reads "HTTP/1.1 200 OK".

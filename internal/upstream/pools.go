@@ -45,7 +45,8 @@ func (o Options) withDefaults() Options {
 // lease them: one whose servers did not change in a reload keeps its connections
 // and what is known of its servers' health.
 type Pools struct {
-	options Options
+	options  Options
+	requests sync.Pool // buffers to write from
 
 	mu     sync.Mutex
 	leased map[string]*pool

@@ -2,10 +2,12 @@ package upstream
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,13 +170,52 @@ func TestHealth(t *testing.T) {
 				t.Errorf("%s: got %s, want %s", step.what, got, step.want)
 			}
 		}
+		if ok, state := u.State(); !ok || state != "2 of 2 endpoints" {
+			t.Errorf("state %s", state)
+		}
 		up = saysAndCloses("HTTP/1.1 600 Nonsense\r\n\r\n")
 		u.pools.Close()
 		calls(8)
+		if ok, state := u.State(); ok || state != "0 of 2 endpoints" {
+			t.Errorf("state %s", state)
+		}
 		if got := calls(4); strings.Count(got, "a") != 2 {
 			t.Errorf("when all are out they are asked in turn: got %s", got)
 		}
 	})
+}
+
+// Making a connection is observed; using one again is not.
+func TestObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []string
+		s := &server{play: says(nothing)}
+		u, err := New("orders", Settings{URL: "http://orders"}, Options{Dial: s.dial, Observe: func(ctx context.Context, op string) (context.Context, func(error)) {
+			seen = append(seen, op)
+			return ctx, func(err error) { seen = append(seen, fmt.Sprint(err)) }
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		send(t, u)
+		send(t, u)
+		if want := []string{"connect", "<nil>"}; !slices.Equal(seen, want) {
+			t.Errorf("got %q, want %q", seen, want)
+		}
+	})
+}
+
+// A call that nobody waits for any more costs no connection.
+func TestTooLate(t *testing.T) {
+	s := &server{play: says(nothing)}
+	u := open(t, s, Settings{})
+	defer u.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := u.Handle(ctx, newCall("GET")); codeOf(err) != gateway.Canceled || s.dials > 0 {
+		t.Errorf("got %v, and %d connections", err, s.dials)
+	}
 }
 
 // Settings that cannot work are refused, and the message shows no password.
@@ -191,7 +232,7 @@ func TestOpenRefuses(t *testing.T) {
 // come so late are there then.
 func TestTrailers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{play: says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: grpc-status, host\r\nConnection: X-Hop\r\nX-Hop: 1\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n" +
+		s := &server{play: says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: grpc-status, host\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n" +
 			"5\r\nhello\r\n0\r\ngrpc-status: 0\r\nContent-Length: 3\r\nHost: evil\r\nAuthorization: x\r\nSet-Cookie: c=d\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n")}
 		u := open(t, s, Settings{})
 		defer u.Close()

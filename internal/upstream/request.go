@@ -23,15 +23,21 @@ type request struct {
 	buf  []byte
 	rest []byte // of a buffered body: all of it, where it is too large to be copied
 	pieces
+	home *sync.Pool
 }
 
-var requests = sync.Pool{New: func() any { return &request{buf: make([]byte, 0, 4<<10)} }}
+func newRequest(home *sync.Pool) *request {
+	if r, ok := home.Get().(*request); ok {
+		return r
+	}
+	return &request{buf: make([]byte, 0, 4<<10), home: home}
+}
 
 // free gives the buffer back. Nothing may read it any more.
 func (r *request) free() {
 	if cap(r.buf) <= keepLimit {
-		*r = request{buf: r.buf[:0]}
-		requests.Put(r)
+		*r = request{buf: r.buf[:0], home: r.home}
+		r.home.Put(r)
 	}
 }
 
@@ -40,7 +46,7 @@ var errSplit = errors.New("a field of the call, or its target, holds a space or 
 // compose writes the head, and with it the body or its first piece. A body that
 // the client breaks in its first piece thus never takes up a connection.
 func (u *Upstream) compose(call *gateway.Call, attempt *gateway.Attempt, e *endpoint, credentials []gateway.Fact) (*request, error) {
-	r := requests.Get().(*request)
+	r := newRequest(&u.pools.requests)
 	lines := r.head(u, call, attempt, e, credentials)
 
 	// Whatever the values hold, the head is what was meant: as many lines as
