@@ -37,7 +37,7 @@ docker rm spanway-smoke-files >/dev/null
 # our own, so that another daemon does not matter.
 port=$((43000 + RANDOM % 4000))
 id=$(docker run -d --read-only --cap-drop ALL --security-opt no-new-privileges --network host \
-  -e SPANWAY_DATA=127.0.0.1:$port -e SPANWAY_PROBE=127.0.0.1:$((port + 1)) "$image")
+  -e SPANWAY_PROBE=127.0.0.1:$((port + 1)) "$image" run --data=127.0.0.1:$port --probe=127.0.0.1:$((port + 1)))
 state() { docker inspect -f '{{.State.Health.Status}}' "$id"; }
 healthy() { for _ in $(seq 150); do [ "$(state)" = healthy ] && return; [ "$(docker inspect -f '{{.State.Running}}' "$id")" = true ] || break; sleep 0.2; done; docker logs "$id" 2>&1 | tail -20; return 1; }
 verdict "the container becomes healthy by its own HEALTHCHECK" healthy
