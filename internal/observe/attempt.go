@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *sending) begin(ctx context.Context) context.Context {
 		s.model = s.observer.models.name(target.Model)
 		name = string(s.operation) + " " + s.model
 	}
-	ctx, s.span = s.observer.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(s.began))
+	ctx, s.span = s.observer.tracer.Start(ctx, name, client)
 	s.observer.propagator.Inject(ctx, (*outgoing)(s.call.Attempt))
 	return ctx
 }
@@ -111,7 +112,7 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		s.span.SetStatus(codes.Error, "")
 	}
 	s.span.SetAttributes(list...)
-	s.span.End(trace.WithTimestamp(now))
+	s.span.End()
 }
 
 // outcome says how the attempt ended. That the client left is not its error.
@@ -158,7 +159,9 @@ func (s *sending) wire(list []attribute.KeyValue) []attribute.KeyValue {
 	if attempt.ServerPort != 0 {
 		list = append(list, telemetry.ServerPort.Int(attempt.ServerPort))
 	}
-	if attempt.PeerAddress != "" {
+	if peer, err := netip.ParseAddrPort(attempt.PeerAddress); err == nil {
+		list = append(list, telemetry.NetworkPeerAddress.String(peer.Addr().String()), telemetry.NetworkPeerPort.Int(int(peer.Port())))
+	} else if attempt.PeerAddress != "" { // a unix socket
 		list = append(list, telemetry.NetworkPeerAddress.String(attempt.PeerAddress))
 	}
 	if attempt.Status != 0 {

@@ -42,6 +42,9 @@ func (o *Observer) Call(next gateway.Handler) gateway.Handler {
 	})
 }
 
+// server and client are made once: each use would allocate them.
+var server, client = trace.WithSpanKind(trace.SpanKindServer), trace.WithSpanKind(trace.SpanKindClient)
+
 // begin opens the SERVER span and tells the call its ids.
 func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Context, trace.Span) {
 	ctx, options := o.parent(ctx, call)
@@ -54,8 +57,7 @@ func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Conte
 		template = call.Route.Template
 		name += " " + template
 	}
-	options = append(options, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(call.Received))
-	ctx, span := o.tracer.Start(ctx, name, options...)
+	ctx, span := o.tracer.Start(ctx, name, append(options, server)...)
 	if sc := span.SpanContext(); sc.IsValid() {
 		call.TraceID, call.SpanID = sc.TraceID().String(), sc.SpanID().String()
 	}
@@ -157,7 +159,7 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 		if r.failed {
 			s.span.SetStatus(codes.Error, "")
 		}
-		s.span.End(trace.WithTimestamp(now))
+		s.span.End()
 	}
 	s.line(reply, r, now)
 }

@@ -1,0 +1,161 @@
+package assemble_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/spanway/spanway/internal/assemble"
+	"github.com/spanway/spanway/internal/config"
+	"github.com/spanway/spanway/internal/gatewaytest"
+	"github.com/spanway/spanway/internal/observe"
+	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/server"
+	"github.com/spanway/spanway/internal/upstream"
+	"github.com/spanway/spanway/telemetry"
+	"github.com/spanway/spanway/telemetry/telemetrytest"
+)
+
+// world is the whole program but its edge: clients and upstreams are connected
+// by pipes, so that it runs in a bubble of testing/synctest.
+type world struct {
+	t          testing.TB
+	file       *config.File
+	generation *assemble.Generation
+	server     *server.Server
+	listener   *pipeListener
+	upstream   *gatewaytest.Provider
+	recorder   *telemetrytest.Recorder
+	memory     *policy.Memory
+	log        text
+}
+
+// newWorld starts the program with a configuration and an upstream that does as
+// its script says.
+func newWorld(t testing.TB, yaml, script string, getenv func(string) string, level zerolog.Level) *world {
+	t.Helper()
+	file, err := config.Parse("spanway.yaml", []byte(yaml), getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, file: file, listener: newPipeListener(), upstream: gatewaytest.NewProvider(t, script)}
+	measured, recorder := telemetrytest.New(t)
+	w.recorder = recorder
+	log := telemetry.Logger(&w.log, level)
+	observer, err := observe.New(observe.Options{
+		Telemetry: measured, Log: log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
+		Incoming: func() observe.Incoming { return observe.Incoming(file.Telemetry.Incoming) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.memory = policy.NewMemory(int64(file.Limits.Buffered))
+	pools := upstream.NewPools(upstream.Options{Dial: w.dialUpstream})
+	w.generation, err = assemble.New(file, &assemble.Process{Observer: observer, Pools: pools, Memory: w.memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = server.New(func() *server.Live { return w.generation.Live }, log)
+	served := make(chan error, 1)
+	go func() { served <- w.server.Serve(w.listener) }()
+	t.Cleanup(func() {
+		w.server.Drain(0, time.Millisecond)
+		_ = w.listener.Close() // Drain has closed it, if all went well
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		w.generation.Close()
+		pools.Close()
+	})
+	return w
+}
+
+// dialUpstream gives the upstream's connections an address, as sockets have one.
+func (w *world) dialUpstream(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := w.upstream.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return addressed{conn, netip.MustParseAddrPort("127.0.0.1:8000")}, nil
+}
+
+// text is a log that several goroutines write.
+type text struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (t *text) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.Write(p)
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buffer.String()
+}
+
+// pipeListener is a listener whose connections are pipes.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  sync.Once
+	port   atomic.Uint32
+}
+
+func newPipeListener() *pipeListener {
+	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.port.Store(40000)
+	return l
+}
+
+// dial connects a client that has the address peer.
+func (l *pipeListener) dial(peer netip.Addr) (net.Conn, error) {
+	near, far := net.Pipe()
+	from := netip.AddrPortFrom(peer, uint16(l.port.Add(1))) //nolint:gosec // no test makes so many
+	select {
+	case l.conns <- addressed{far, from}:
+		return near, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Accept implements net.Listener.
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *pipeListener) Close() error {
+	l.close.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *pipeListener) Addr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:8080"))
+}
+
+// addressed is a pipe whose peer has an address.
+type addressed struct {
+	net.Conn
+	peer netip.AddrPort
+}
+
+// RemoteAddr implements net.Conn.
+func (a addressed) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(a.peer) }
