@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,20 +40,20 @@ type daemon struct {
 	admins    []*http.Server
 	failed    chan error // a listener gave up
 
-	live   atomic.Pointer[assemble.Generation]
-	reason atomic.Pointer[string] // why the last reload failed; nil if it did not
+	started *config.File // what the listeners, limits and exporters were made from
+	live    atomic.Pointer[assemble.Generation]
+	reason  atomic.Pointer[string] // why the last reload failed; nil if it did not
 
 	reloading sync.Mutex
-	text      []byte // the configuration that was last tried
 }
 
 // start brings up everything, in the order in which it is needed.
 func (d *daemon) start(ctx context.Context) error {
-	file, text, err := d.source.read()
+	file, err := d.source.read()
 	if err != nil {
 		return err
 	}
-	d.text, d.failed = text, make(chan error, 3)
+	d.started, d.failed = file, make(chan error, 3)
 	options := telemetry.Options{
 		Service: "spanway", Version: version, Getenv: d.getenv, Log: d.log, Prometheus: true,
 		Resource: []attribute.KeyValue{telemetry.SpanwayConfigHash.String(file.Hash)},
@@ -184,48 +184,47 @@ func (d *daemon) dependencies() []admin.Dependency {
 
 // reload reads the configuration, builds a generation of it beside the one in
 // force, and swaps them. If any of it fails, nothing has changed. The same bytes
-// again are no reload.
+// and secrets again are no reload.
 func (d *daemon) reload() (changed bool, err error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	name, text, err := d.source.text()
-	if err == nil && bytes.Equal(text, d.text) {
+	old, failed := d.live.Load(), d.reason.Load()
+	file, err := d.source.read()
+	if err == nil && failed == nil && reflect.DeepEqual(file, old.File) {
 		return false, nil
 	}
 	var generation *assemble.Generation
 	if err == nil {
-		d.text = text
-		var file *config.File
-		if file, err = config.Parse(name, text, d.source.getenv, d.source.overrides...); err == nil {
-			generation, err = assemble.New(file, d.process)
-		}
+		generation, err = assemble.New(file, d.process)
 	}
 	if err != nil {
 		why := err.Error()
 		d.reason.Store(&why)
-		d.log.Error().Str("in_force", d.live.Load().File.Hash).Str("error", why).Msg("the configuration was not reloaded")
+		if failed == nil || *failed != why { // an editor saves more than once
+			d.log.Error().Str("in_force", old.File.Hash).Str("error", why).Msg("the configuration was not reloaded")
+		}
 		return false, err
 	}
-	old := d.live.Swap(generation)
+	d.live.Store(generation)
 	old.Close()
 	d.reason.Store(nil)
-	line := d.log.Info().Str("config", generation.File.Hash).Str("before", old.File.Hash)
-	if needs := restart(old.File, generation.File); len(needs) > 0 {
+	line := d.log.Info().Str("config", file.Hash).Str("before", old.File.Hash)
+	if needs := restart(d.started, file); len(needs) > 0 {
 		line.Strs("needs_restart", needs)
 	}
 	line.Msg("the configuration was reloaded")
 	return true, nil
 }
 
-// restart names what has changed and holds only from the next start on.
-func restart(old, now *config.File) (names []string) {
-	if old.Listen != now.Listen {
+// restart names what differs from the start and holds only from the next one on.
+func restart(started, now *config.File) (names []string) {
+	if started.Listen != now.Listen {
 		names = append(names, "listen")
 	}
-	if old.Limits.Connections != now.Limits.Connections {
+	if started.Limits.Connections != now.Limits.Connections {
 		names = append(names, "limits.connections")
 	}
-	if old.Telemetry.GenAIConventions != now.Telemetry.GenAIConventions {
+	if started.Telemetry.GenAIConventions != now.Telemetry.GenAIConventions {
 		names = append(names, "telemetry.genai_conventions")
 	}
 	return names

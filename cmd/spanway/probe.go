@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/spanway/spanway/internal/server"
 )
 
 type healthcheckCommand struct {
 	Config string `help:"The daemon's configuration file; by default that of SPANWAY_CONFIG." type:"path"`
-	Probe  string `help:"The probe listener; by default the configuration's."`
+	Probe  string `help:"The probe listener; by default that of SPANWAY_PROBE, else the configuration's."`
 	Ready  bool   `help:"Ask whether it is ready, not just alive."`
 }
 
@@ -20,11 +22,12 @@ type healthcheckCommand struct {
 func (c *healthcheckCommand) Run(w *world) error {
 	address := cmp.Or(c.Probe, w.getenv("SPANWAY_PROBE"))
 	if address == "" {
-		file, _, err := newSource(w, c.Config, "", "").read()
-		if err != nil {
-			return err
+		// A file that has been broken since the daemon read it must not make the
+		// daemon look dead.
+		address = server.DefaultListen().Probe
+		if file, err := newSource(w, c.Config, "", "").read(); err == nil {
+			address = file.Listen.Probe
 		}
-		address = file.Listen.Probe
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -42,11 +42,10 @@ func (s source) text() (name string, text []byte, err error) {
 }
 
 // read reads the configuration and checks it.
-func (s source) read() (*config.File, []byte, error) {
+func (s source) read() (*config.File, error) {
 	name, text, err := s.text()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	file, err := config.Parse(name, text, s.getenv, s.overrides...)
-	return file, text, err
+	return config.Parse(name, text, s.getenv, s.overrides...)
 }

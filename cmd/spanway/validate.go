@@ -13,7 +13,7 @@ type validateCommand struct {
 // Run checks a file.
 func (c *validateCommand) Run(w *world) error {
 	s := newSource(w, c.Config, "", "")
-	if _, _, err := s.read(); err != nil {
+	if _, err := s.read(); err != nil {
 		fmt.Fprintln(w.stderr, err)
 		return exit(1)
 	}
@@ -54,7 +54,7 @@ type effectiveCommand struct {
 
 // Run prints a file as it is understood.
 func (c *effectiveCommand) Run(w *world) error {
-	file, _, err := newSource(w, c.Config, "", "").read()
+	file, err := newSource(w, c.Config, "", "").read()
 	if err != nil {
 		fmt.Fprintln(w.stderr, err)
 		return exit(1)

@@ -24,6 +24,15 @@ const (
 	idleTimeout = 2 * time.Minute  // for the next request on a connection
 )
 
+const (
+	// lull is how long no call must have come before idle connections are closed
+	// at the end of a drain. A client whose answer began before the drain was not
+	// asked to leave: it may use its connection once more.
+	lull     = time.Second
+	lullLook = 10 * time.Millisecond // how often to look
+	cutting  = time.Second           // for the error events of calls that are cut
+)
+
 // errDrained is why calls are cut that outlast the drain.
 var errDrained = errors.New("the gateway is shutting down")
 
@@ -41,8 +50,10 @@ type Server struct {
 	live     func() *Live
 	http     *http.Server
 	cut      context.CancelCauseFunc // ends all calls
+	listener atomic.Pointer[net.Listener]
 	draining atomic.Bool
-	active   atomic.Int64
+	began    atomic.Int64 // calls
+	ended    atomic.Int64
 }
 
 // New returns a server of what live gives.
@@ -88,51 +99,83 @@ func Bind(ctx context.Context, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Serve answers on ln until Drain has ended, and then returns nil.
+// Serve answers on ln. It returns nil when Drain accepts no more connections;
+// those that are open are served on.
 func (s *Server) Serve(ln net.Listener) error {
 	limits := func() strict.Limits {
 		l := s.live().Limits
 		return strict.Limits{Head: int64(l.Head), URI: int64(l.URI), Headers: l.Headers, HeadTimeout: headTimeout}
 	}
 	guarded := strict.Listener(ln, limits, strict.Options{Connections: s.live().Limits.Connections})
-	if err := s.http.Serve(guarded); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	s.listener.Store(&ln)
+	err := s.http.Serve(guarded)
+	if errors.Is(err, http.ErrServerClosed) || s.draining.Load() && errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Active returns how many calls are under way.
-func (s *Server) Active() int64 { return s.active.Load() }
+func (s *Server) Active() int64 {
+	ended := s.ended.Load() // first: what ends between the two must not count below zero
+	return s.began.Load() - ended
+}
 
 // Draining reports whether Drain has begun.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Drain ends the server. For the notice, calls are still taken and each answer
 // asks its client to use another connection, so that load balancers can see it
-// first; then calls under way have the time in calls; then what is left is cut,
-// streams with an error event. (SetKeepAlivesEnabled(false) would close idle
-// connections at once and lose the requests that are on their way to them.)
+// first. Then no connection is accepted, and those that are open are served on
+// until calls cease to come, for the time in calls at most. What is left then is
+// cut, streams with an error event.
+//
+// It closes no connection on which a request may be under way. Both
+// SetKeepAlivesEnabled(false) and http.Server.Shutdown close idle connections at
+// once, and a connection after its answer, and so lose the requests that are on
+// their way to them.
 func (s *Server) Drain(notice, calls time.Duration) {
 	s.draining.Store(true)
 	time.Sleep(notice)
 	ctx, cancel := context.WithTimeout(context.Background(), calls)
 	defer cancel()
+	if ln := s.listener.Load(); ln != nil {
+		_ = (*ln).Close()
+	}
+	s.settle(ctx, min(notice, lull)) // without a notice nobody can know
 	if err := s.http.Shutdown(ctx); err == nil {
 		return
 	}
 	s.cut(errDrained)
-	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel = context.WithTimeout(context.Background(), cutting)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close() // what does not even take its error event
 	}
 }
 
+// settle returns when no call has come or been under way for so long.
+func (s *Server) settle(ctx context.Context, long time.Duration) {
+	tick := time.NewTicker(lullLook)
+	defer tick.Stop()
+	began, since := s.began.Load(), time.Now()
+	for s.Active() > 0 || time.Since(since) < long {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if n := s.began.Load(); n != began || s.Active() > 0 {
+			began, since = n, time.Now()
+		}
+	}
+}
+
 // ServeHTTP implements http.Handler: a request in, a call through the pipeline,
 // a reply or an error out.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.active.Add(1)
-	defer s.active.Add(-1)
+	s.began.Add(1)
+	defer s.ended.Add(1)
 	live := s.live()
 	call, body := newCall(w, r, live)
 	reply, err := live.Handler.Handle(r.Context(), call)
