@@ -4,7 +4,7 @@
 # the kits (KITS), with that kit's stand-in for the builder image, and ends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-image=spanway:smoke work=$(mktemp -d) build=() own= id=
+image=spanway:smoke work=$(mktemp -d) build=() own='' id=''
 
 end() {
   [ -z "$id" ] || docker rm -f "$id" >/dev/null || true

@@ -5,15 +5,16 @@
 #   KITS=…  hack/e2e-kubelet.sh     the kits must be built
 #   KEEP=1                          leaves the cluster running
 set -uo pipefail
-cd "$(dirname "$0")/.."
-kits=$(cd "${KITS:-../shared/kits}" && pwd)
+cd "$(dirname "$0")/.." || exit 1
+kits=$(cd "${KITS:-../shared/kits}" && pwd) || exit 1
 telemetry=${TELEMETRY_BIN:-$HOME/.cache/telemetry-kit/bin}
+# shellcheck source=/dev/null
 . "$kits/kubelet/env"
-R=spanway N=e2e work=$(mktemp -d) fail=0 jobs=()
+R=spanway N=e2e work=$(mktemp -d) fail=0 jobs=() started=''
 
 end() {
   for j in ${jobs[@]+"${jobs[@]}"}; do kill "$j" 2>/dev/null; done
-  [ -n "${KEEP:-}" ] || "$KIT/down"
+  [ -z "$started" ] || [ -n "${KEEP:-}" ] || "$KIT/down"
   rm -rf "$work"
 }
 trap end EXIT
@@ -35,13 +36,14 @@ image jaeger "$telemetry/jaeger:/jaeger"
 
 say "start the cluster"
 "$KIT/up" | tail -1 || exit 1
+started=1
 "$KIT/load-image" "$work"/*.tar >/dev/null || exit 1
 # The kit's node has no DNS: this answers for the services, where the kubelet
 # sends the pods to ask.
 command -v dnsmasq >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends dnsmasq-base >/dev/null
 mkdir "$work/hosts"; chmod 755 "$work" "$work/hosts"
 node ip addr add "$KIT_DNS_IP/32" dev lo
-node dnsmasq -k --conf-file=/dev/null --user=root --bind-interfaces --listen-address="$KIT_DNS_IP" --no-resolv --no-hosts \
+"$KIT/in" dnsmasq -k --conf-file=/dev/null --user=root --bind-interfaces --listen-address="$KIT_DNS_IP" --no-resolv --no-hosts \
   --local=/cluster.local/ --hostsdir="$work/hosts" --pid-file="$work/dnsmasq.pid" >"$work/dnsmasq.log" 2>&1 &
 jobs+=($!)
 while sleep 0.5; do
@@ -101,6 +103,18 @@ verdict "the Service still answers, from the other pod" answers
 wait $stream
 verdict "the stream was carried to its end" grep -q 'data: \[DONE\]' "$work/stream"
 verdict "started anew, it is back among the ready endpoints" within 60 isready "$ip"
+
+say "a changed ConfigMap"
+k get configmap "$R" -o jsonpath='{.data.spanway\.yaml}' >"$work/spanway.yaml"
+printf '\nlimits: {uri: 4KiB}\n' >>"$work/spanway.yaml"
+again() { k get pods -l "$gateway" -o jsonpath='{range .items[*]}{.metadata.name} {.status.containerStatuses[0].restartCount}{"\n"}{end}'; }
+was=$(again)
+k create configmap "$R" --from-file="$work/spanway.yaml" --dry-run=client -o json | k patch configmap "$R" --type merge --patch-file /dev/stdin >/dev/null
+# The kubelet takes up to a minute or two to swap the files.
+reloaded() { [ "$(k logs -l "$gateway" --prefix --tail -1 | grep 'the configuration was reloaded' | cut -d' ' -f1 | sort -u | wc -l)" = 2 ]; }
+verdict "both pods reload it" within 150 reloaded
+verdict "neither was restarted" test "$(again)" = "$was"
+verdict "the Service answers" answers
 
 say "a file that the gateway refuses"
 helm upgrade "$R" charts/spanway -f "$work/values.yaml" --set-json 'config={"upstreams":{"x":{"url":"gopher://x"}},"admission":{"auth":"off"}}' --wait --timeout 25s >"$work/broken" 2>&1
