@@ -22,9 +22,11 @@ import (
 type request struct {
 	number string // of its answer: "" or " 2"
 	from   netip.Addr
+	later  time.Duration // the client waits so long before it sends
 	anew   bool          // on a connection of its own
 	gone   time.Duration // the client leaves after so long
 	drain  time.Duration // the gateway begins to drain after so long
+	beside bool          // the next request does not wait for its answer
 	steps  []step
 	method string
 }
@@ -59,6 +61,10 @@ func parseRequest(t testing.TB, name, text string) *request {
 			r.gone, err = time.ParseDuration(after)
 		case "drain":
 			r.drain, err = time.ParseDuration(after)
+		case "later":
+			r.later, err = time.ParseDuration(value)
+		case "beside":
+			r.beside = true
 		case "raw":
 			raw = true
 		case "gzip":
@@ -140,6 +146,7 @@ type client struct {
 
 // send sends a request and returns the text of its answer.
 func (c *client) send(r *request) string {
+	time.Sleep(r.later)
 	if c.conn == nil || r.anew {
 		c.leave()
 		conn, err := c.world.listener.dial(r.from)
@@ -156,7 +163,9 @@ func (c *client) send(r *request) string {
 		settings := c.world.file.Drain
 		time.AfterFunc(r.drain, func() { c.world.server.Drain(settings.Notice, settings.Calls) })
 	}
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		for _, s := range r.steps {
 			time.Sleep(s.wait)
 			if _, err := io.WriteString(conn, s.text); err != nil {
@@ -168,6 +177,7 @@ func (c *client) send(r *request) string {
 	if !again {
 		c.leave()
 	}
+	<-written
 	return answer
 }
 
@@ -194,6 +204,9 @@ func readAnswer(in *bufio.Reader, r *request) (text string, again bool) {
 	fmt.Fprintln(&b, resp.Status)
 	if len(resp.TransferEncoding) > 0 {
 		resp.Header["Transfer-Encoding"] = resp.TransferEncoding
+	}
+	if resp.Close {
+		resp.Header["Connection"] = []string{"close"} // the reader takes it out
 	}
 	printHeader(&b, resp.Header)
 	b.WriteByte('\n')

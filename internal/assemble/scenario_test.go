@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -37,11 +38,13 @@ func TestScenarios(t *testing.T) {
 	for name, archive := range scenarios(t) {
 		t.Run(name, func(t *testing.T) {
 			var got map[string]string
+			if *update {
+				defer func() { rewrite(t, name, archive, got) }() // also when it has failed
+			}
 			synctest.Test(t, func(t *testing.T) {
 				got = play(t, archive, environment, zerolog.InfoLevel).expectations()
 			})
 			if *update {
-				rewrite(t, name, archive, got)
 				return
 			}
 			for _, section := range slices.Sorted(maps.Keys(got)) {
@@ -90,14 +93,31 @@ func play(t *testing.T, archive *txtar.Archive, env map[string]string, level zer
 	w := newWorld(t, yaml, script, func(name string) string { return env[name] }, level)
 	p := &played{world: w, archive: archive, answers: map[string]string{}}
 	c := client{world: w}
+	var beside sync.WaitGroup
+	var mu sync.Mutex
 	for _, section := range archive.Files {
 		if name, _, _ := strings.Cut(section.Name, ","); !strings.HasPrefix(name, "request") {
 			continue
 		}
 		r := parseRequest(t, section.Name, string(section.Data))
-		p.answers["answer"+r.number] = c.send(r)
+		send := func(c *client) {
+			answer := c.send(r)
+			mu.Lock()
+			p.answers["answer"+r.number] = answer
+			mu.Unlock()
+		}
+		if r.beside {
+			beside.Go(func() {
+				other := client{world: w}
+				send(&other)
+				other.leave()
+			})
+		} else {
+			send(&c)
+		}
 		synctest.Wait()
 	}
+	beside.Wait()
 	c.leave()
 	synctest.Wait()
 	if used := w.memory.Used(); used != 0 {

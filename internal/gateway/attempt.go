@@ -65,5 +65,6 @@ const (
 	Truncated     Outcome = "truncated"      // it ended without its end mark
 	Stalled       Outcome = "stalled"        // nothing came for too long
 	ClientGone    Outcome = "client_gone"    // the client closed the connection
+	Drained       Outcome = "drained"        // the gateway shut down and cut it
 	UpstreamError Outcome = "upstream_error" // the upstream said so, or its connection broke
 )

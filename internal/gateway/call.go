@@ -73,6 +73,7 @@ type shared struct {
 	mu       sync.Mutex
 	notes    []Note
 	attempts int
+	last     *Target
 	waited   time.Duration
 }
 
@@ -117,6 +118,13 @@ func (c *Call) Attempts() int {
 	return c.shared.attempts
 }
 
+// Last returns the target of the attempt that began last; nil before the first.
+func (c *Call) Last() *Target {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	return c.shared.last
+}
+
 // Waited adds time spent waiting for an upstream, until its reply began.
 func (c *Call) Waited(d time.Duration) {
 	c.shared.mu.Lock()
@@ -138,6 +146,7 @@ func (c *Call) To(target *Target) *Call {
 	c.shared.mu.Lock()
 	c.shared.attempts++
 	n := c.shared.attempts
+	c.shared.last = target
 	c.shared.mu.Unlock()
 	again := *c
 	again.Attempt = &Attempt{Number: n, Target: target, Timeouts: c.Timeouts}

@@ -115,7 +115,8 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	s.span.End()
 }
 
-// outcome says how the attempt ended. That the client left is not its error.
+// outcome says how the attempt ended. That the client left, or that we cut it, is
+// not its error.
 func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gateway.Outcome, errorType string) {
 	attempt := s.call.Attempt
 	switch {
@@ -128,7 +129,7 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 	}
 	outcome = reply.Outcome
 	if stream := attempt.Stream; stream != nil {
-		if outcome == gateway.ClientGone || stream.Outcome == "" {
+		if outcome == gateway.ClientGone || outcome == gateway.Drained || stream.Outcome == "" {
 			stream.Outcome = outcome
 		}
 		outcome = stream.Outcome
@@ -140,9 +141,9 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 		}
 	}
 	switch {
-	case outcome == gateway.ClientGone:
+	case outcome == gateway.ClientGone, outcome == gateway.Drained:
 		return outcome, ""
-	case outcome != gateway.Complete:
+	case outcome != gateway.Complete && !named(reply):
 		return outcome, string(outcome)
 	case reply.Status >= 400:
 		return outcome, strconv.Itoa(reply.Status)

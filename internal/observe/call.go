@@ -129,7 +129,7 @@ func judge(reply *gateway.Reply, err *gateway.Error) result {
 	switch outcome := reply.Outcome; {
 	case outcome == gateway.ClientGone:
 		r.outcome = outcomeGone
-	case outcome != "" && outcome != gateway.Complete:
+	case outcome != "" && outcome != gateway.Complete && !named(reply):
 		r.outcome, r.errorType, r.failed = outcomeError, string(outcome), true
 	case reply.Status >= http.StatusInternalServerError:
 		r.outcome, r.errorType, r.failed = outcomeError, statusText(reply.Status), true
@@ -137,6 +137,12 @@ func judge(reply *gateway.Reply, err *gateway.Error) result {
 		r.outcome = outcomeError
 	}
 	return r
+}
+
+// named reports whether a reply that failed came whole, so that its status says
+// how: a provider's error that was made of a 200 is such a one.
+func named(reply *gateway.Reply) bool {
+	return reply.Status >= http.StatusBadRequest && reply.Err == nil
 }
 
 // end closes the span, counts, and writes the call's line.
@@ -191,10 +197,12 @@ func (s *observed) attributes(reply *gateway.Reply, r result) []attribute.KeyVal
 	if call.KeyID != "" {
 		list = append(list, telemetry.SpanwayKeyID.String(call.KeyID))
 	}
+	if target := call.Last(); target != nil {
+		list = append(list, telemetry.SpanwayUpstream.String(target.Upstream))
+	}
 	if reply == nil || reply.Attempt == nil {
 		return list
 	}
-	list = append(list, telemetry.SpanwayUpstream.String(reply.Attempt.Target.Upstream))
 	if usage := reply.Attempt.Answer.Usage; usage.Known {
 		list = append(list, telemetry.SpanwayTokensInput.Int64(usage.Input), telemetry.SpanwayTokensOutput.Int64(usage.Output))
 	}
@@ -241,8 +249,10 @@ func (s *observed) line(reply *gateway.Reply, r result, now time.Time) {
 	if call.LLM != nil {
 		log.Str("model", call.LLM.Model).Bool("stream", call.LLM.Stream)
 	}
+	if target := call.Last(); target != nil {
+		log.Str("upstream", target.Upstream)
+	}
 	if reply != nil && reply.Attempt != nil {
-		log.Str("upstream", reply.Attempt.Target.Upstream)
 		if usage := reply.Attempt.Answer.Usage; usage.Known {
 			log.Int64("tokens_input", usage.Input).Int64("tokens_output", usage.Output)
 		}

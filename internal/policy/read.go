@@ -30,16 +30,13 @@ func Read(operation llm.Operation, memory *Memory) gateway.Policy {
 				return next.Handle(ctx, call)
 			}
 			room := &room{memory: memory}
-			if err := readBody(call, room); err != nil {
+			if err := take(call, operation, room); err != nil {
 				room.giveBack()
+				if gateway.AsError(err).Code != gateway.Canceled {
+					call.Note("read", "refused")
+				}
 				return nil, err
 			}
-			request, err := llm.ScanRequest(call.Body.Bytes, operation)
-			if err != nil {
-				room.giveBack()
-				return nil, invalid(err)
-			}
-			call.LLM = request
 			reply, err := next.Handle(ctx, call)
 			if err != nil {
 				room.giveBack()
@@ -49,6 +46,19 @@ func Read(operation llm.Operation, memory *Memory) gateway.Policy {
 			return reply, nil
 		})
 	}
+}
+
+// take reads the body in and scans it.
+func take(call *gateway.Call, operation llm.Operation, room *room) error {
+	if err := readBody(call, room); err != nil {
+		return err
+	}
+	request, err := llm.ScanRequest(call.Body.Bytes, operation)
+	if err != nil {
+		return invalid(err)
+	}
+	call.LLM = request
+	return nil
 }
 
 // invalid names the field of the body that is to blame.

@@ -42,7 +42,7 @@ func newCall(w http.ResponseWriter, r *http.Request, live *Live) (*gateway.Call,
 	call.Trusted = trusted(call.Peer, live.Trusted)
 	if refusal, ok := strict.Refused(r); ok {
 		call.Refused = refused(refusal)
-		call.Method, call.Path, call.Query = refusal.Method, refusal.Path, ""
+		call.Method, call.Path, call.Query, call.Host = refusal.Method, refusal.Path, "", ""
 	}
 	takeCredential(call)
 	clean(call, r)
@@ -67,6 +67,9 @@ var refusalCodes = map[int]gateway.Code{
 	http.StatusHTTPVersionNotSupported:     gateway.BadVersion,
 }
 
+// methods are those that strict lets pass.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
 // refused is strict's verdict in the gateway's words.
 func refused(r strict.Refusal) *gateway.Error {
 	code, ok := refusalCodes[r.Status]
@@ -75,6 +78,9 @@ func refused(r strict.Refusal) *gateway.Error {
 	}
 	e := gateway.Errorf(code, "%s", r.Message)
 	e.Reason = r.Reason
+	if code == gateway.MethodNotAllowed {
+		e.Allow = methods
+	}
 	return e
 }
 

@@ -167,13 +167,12 @@ func (w *writer) breakOff(ctx context.Context, reply *gateway.Reply, err error) 
 		reply.Outcome = gateway.ClientGone
 		reply.Close()
 		panic(http.ErrAbortHandler)
+	case drained:
+		reply.Outcome, err = gateway.Drained, gateway.Errorf(gateway.Overloaded, "the gateway is shutting down")
 	case reply.Outcome == "":
 		reply.Outcome = gateway.UpstreamError
 	}
 	e := gateway.AsError(err)
-	if drained {
-		e = gateway.Errorf(gateway.Overloaded, "the gateway is shutting down").Because(err)
-	}
 	reply.Err = e
 	event := w.call.Dialect.StreamError(e, w.call.TraceID)
 	if !reply.Stream || event == nil {
