@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // resource says what this process is. What the environment says wins over the
@@ -89,12 +90,14 @@ func instanceID(facts map[attribute.Key]attribute.Value) string {
 }
 
 // encodeResource puts r into the struct that the exporters want.
-func encodeResource(r *resource.Resource) *resourcepb.Resource {
+func encodeResource(r *resource.Resource) (*resourcepb.Resource, error) {
 	var b []byte
 	for _, kv := range r.Attributes() {
 		b = appendAttribute(b, 1, kv, -1, 1)
 	}
 	p := new(resourcepb.Resource)
-	p.ProtoReflect().SetUnknown(b)
-	return p
+	if err := proto.Unmarshal(b, p); err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
+	return p, nil
 }

@@ -118,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Record != nil {
 		t.exporter, out = "test", recordSink(o.Record)
 	} else {
-		name, exporter, delay, err := openTraces(ctx, env, &o, encodeResource(r))
+		name, exporter, delay, err := openTraces(ctx, env, &o, r)
 		if err != nil {
 			return nil, errors.Join(err, provider.Shutdown(ctx))
 		}

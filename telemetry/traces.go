@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // openTraces chooses the exporter by OTEL_TRACES_EXPORTER. Without that
 // variable it is otlp if an endpoint is set, else the terminal if there is one,
 // else none; none is nil.
-func openTraces(ctx context.Context, env environment, o *Options, r *resourcepb.Resource) (name string, e exporter, delay time.Duration, err error) {
+func openTraces(ctx context.Context, env environment, o *Options, r *resource.Resource) (name string, e exporter, delay time.Duration, err error) {
 	asked := env.list("OTEL_TRACES_EXPORTER")
 	name = "none"
 	switch {
@@ -27,7 +27,11 @@ func openTraces(ctx context.Context, env environment, o *Options, r *resourcepb.
 	switch name {
 	case "otlp":
 		protocol := env.protocol("TRACES")
-		e, err := newOTLPExporter(ctx, protocol, r)
+		encoded, err := encodeResource(r)
+		if err != nil {
+			return "", nil, 0, err
+		}
+		e, err := newOTLPExporter(ctx, protocol, encoded)
 		if err != nil {
 			return "", nil, 0, err
 		}
