@@ -62,7 +62,7 @@ func (p Problems) Addf(field, format string, args ...any) {
 // message shows an argument that holds it, nor any argument at this place.
 func (p Problems) Hide(value string) {
 	p.book.places[Place(p.path)] = true
-	if value != "" {
+	if value != "" && !slices.Contains(p.book.values, value) {
 		p.book.values = append(p.book.values, value)
 	}
 }
