@@ -75,7 +75,7 @@ func (st style) appendTree(text []byte, t *tree) []byte {
 		start, end = min(start, l.span.StartTimeUnixNano), max(end, l.span.EndTimeUnixNano)
 		labels = max(labels, utf8.RuneCountInString(label(l)))
 	}
-	barWidth := min(24, st.width/5)
+	barWidth := min(24, st.width/7)
 	labels = min(labels, st.width*2/5)
 
 	text = fmt.Appendf(text, "\n%s %x\n", st.paint(bold, "trace"), t.root.TraceId)
@@ -117,7 +117,7 @@ func (st style) appendLine(text []byte, l line, labels int, bar string) []byte {
 	}
 
 	rest := st.width - labels - 2 - 8 - utf8.RuneCountInString(bar) - 2
-	what := clip(strings.Join(facts(l.span), " · "), max(8, rest))
+	what, more := split(facts(l.span), max(12, rest))
 	if failed {
 		what = st.paint(red, what)
 	}
@@ -134,13 +134,34 @@ func (st style) appendLine(text []byte, l line, labels int, bar string) []byte {
 		bar = " " + st.paint(color, bar)
 	}
 	whole := fmt.Sprintf("%s%s  %8s%s %s", written, pad, took, bar, what)
-	return append(append(text, strings.TrimRight(whole, " ")...), '\n')
+	text = append(append(text, strings.TrimRight(whole, " ")...), '\n')
+	if more != "" {
+		text = fmt.Appendf(text, "%s    %s\n", st.paint(dim, l.below), clip(more, max(12, st.width-utf8.RuneCountInString(l.below)-4)))
+	}
+	return text
+}
+
+// split puts as many facts on the line as width allows; more goes below it.
+func split(facts []string, width int) (line, more string) {
+	n, used := 0, 0
+	for n < len(facts) {
+		next := used + utf8.RuneCountInString(facts[n])
+		if n > 0 {
+			next += 3
+		}
+		if next > width && n > 0 {
+			break
+		}
+		used = next
+		n++
+	}
+	return clip(strings.Join(facts[:n], " · "), width), strings.Join(facts[n:], " · ")
 }
 
 func (st style) appendEvent(text []byte, l line, e *tracepb.Span_Event) []byte {
 	words := []string{printable(e.Name)}
 	for _, kv := range e.Attributes {
-		words = append(words, printable(kv.Key)+"="+printable(shortValue(kv.Value)))
+		words = append(words, printable(strings.TrimPrefix(kv.Key, "spanway."))+"="+printable(shortValue(kv.Value)))
 	}
 	at := "+" + duration(max(e.TimeUnixNano, l.span.StartTimeUnixNano)-l.span.StartTimeUnixNano)
 	room := st.width - utf8.RuneCountInString(l.below) - len(at) - 6
