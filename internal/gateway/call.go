@@ -45,6 +45,7 @@ type Call struct {
 	Attempt  *Attempt          // the sending under way; nil outside one
 	TraceID  string            // 32 hex digits once the call's span has begun; "" without tracing
 	SpanID   string            // 16 hex digits, of the call's span
+	Sampled  bool              // that span is recorded
 
 	shared *shared
 }

@@ -59,7 +59,7 @@ func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Conte
 	}
 	ctx, span := o.tracer.Start(ctx, name, append(options, server)...)
 	if sc := span.SpanContext(); sc.IsValid() {
-		call.TraceID, call.SpanID = sc.TraceID().String(), sc.SpanID().String()
+		call.TraceID, call.SpanID, call.Sampled = sc.TraceID().String(), sc.SpanID().String(), sc.IsSampled()
 	}
 	if span.IsRecording() {
 		attributes := make([]attribute.KeyValue, 0, 10)

@@ -40,7 +40,11 @@ func (w *writer) head() http.Header {
 	}
 	set("X-Request-Id", w.call.ID)
 	if w.call.TraceID != "" {
-		set("Traceresponse", "00-"+w.call.TraceID+"-"+w.call.SpanID+"-01")
+		flags := "-00"
+		if w.call.Sampled {
+			flags = "-01"
+		}
+		set("Traceresponse", "00-"+w.call.TraceID+"-"+w.call.SpanID+flags)
 	}
 	set("Server-Timing", timing(time.Since(w.call.Received), w.call.Wait()))
 	if w.close {
