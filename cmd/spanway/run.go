@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -25,17 +27,26 @@ func (c *runCommand) Run(w *world) error {
 	if err != nil {
 		return err
 	}
-	log := telemetry.Logger(w.stdout, level)
+	lines := telemetry.NewLogQueue(w.stdout)
+	defer lines.Close(time.Second)
+	log := telemetry.Logger(lines, level)
 	d := &daemon{source: newSource(w, c.Config, c.Data, c.Probe), log: log, getenv: w.getenv}
 	if file, ok := w.stderr.(*os.File); ok && isTerminal(file) {
 		d.terminal = file
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // until the end: without it, a hangup ends the process
+	defer signal.Stop(hangups)
 	if err := d.start(w.ctx); err != nil {
 		d.stop()
 		return err
 	}
-	go d.follow(w.ctx)
+	ctx, unfollow := context.WithCancel(w.ctx)
+	var following sync.WaitGroup
+	following.Go(func() { d.follow(ctx, hangups) })
 	err = d.wait(w.ctx)
+	unfollow()
+	following.Wait() // a reload under way
 	d.drain(context.Cause(w.ctx))
 	d.stop()
 	return err
@@ -48,10 +59,7 @@ func isTerminal(f *os.File) bool {
 }
 
 // follow reloads the configuration on SIGHUP and when its file changes.
-func (d *daemon) follow(ctx context.Context) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+func (d *daemon) follow(ctx context.Context, hangups <-chan os.Signal) {
 	var changes <-chan struct{}
 	if d.source.path != "" {
 		changes = config.Watcher{Path: d.source.path}.Changes(ctx)

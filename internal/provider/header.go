@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/gateway"
@@ -25,14 +26,17 @@ func requestHeader(call *gateway.Call) http.Header {
 		}
 	}
 	if call.Route.Operation != llm.Models {
-		header["Content-Type"] = []string{"application/json"} // the body has been read, and is that
+		header["Content-Type"] = contentJSON // the body has been read, and is that
 	}
-	header["Accept-Encoding"] = []string{"identity"} // answers are read as they pass
-	if call.ID != "" {
-		header["X-Request-Id"] = []string{call.ID}
+	header["Accept-Encoding"] = plainly // answers are read as they pass
+	if id := call.Header["X-Request-Id"]; len(id) > 0 {
+		header["X-Request-Id"] = id // the server has put ours there
 	}
 	return header
 }
+
+// Header values that are always the same. Nobody writes to them.
+var contentJSON, plainly = []string{"application/json"}, []string{"identity"}
 
 // private lists the headers of a provider that stay here: they speak of our
 // account, set state in the caller's client, or speak for a server that is us.
@@ -42,22 +46,18 @@ var private = []string{
 	"Report-To", "Reporting-Endpoints", "Nel", "Www-Authenticate", "Location", "Refresh",
 }
 
-// answerHeader returns the headers of a provider's answer that its caller gets.
+// answerHeader leaves in a provider's answer the headers that its caller gets.
 // The provider's own request id is worth having in a support case; it stands
 // beside ours under another name.
 func answerHeader(header http.Header) http.Header {
-	kept := make(http.Header, len(header))
-	for name, values := range header {
-		if !strings.HasPrefix(name, "Access-Control-") {
-			kept[name] = values
+	for name := range header {
+		if strings.HasPrefix(name, "Access-Control-") || slices.Contains(private, name) {
+			delete(header, name)
 		}
 	}
-	for _, name := range private {
-		delete(kept, name)
+	if id, ok := header["X-Request-Id"]; ok {
+		header["X-Upstream-Request-Id"] = id
+		delete(header, "X-Request-Id")
 	}
-	if id, ok := kept["X-Request-Id"]; ok {
-		kept["X-Upstream-Request-Id"] = id
-		delete(kept, "X-Request-Id")
-	}
-	return kept
+	return header
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,7 +50,8 @@ func (o *openai) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 // answered turns a 200 into a Reply of the kind that was asked for.
 func answered(ctx context.Context, call *gateway.Call, reply *gateway.Reply) (*gateway.Reply, error) {
 	encoding := reply.Header.Get("Content-Encoding")
-	kind, _, _ := mime.ParseMediaType(reply.Header.Get("Content-Type"))
+	kind, _, _ := strings.Cut(reply.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
 	wanted := call.LLM != nil && call.LLM.Stream
 	var failed error
 	switch {

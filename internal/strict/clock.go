@@ -1,14 +1,72 @@
 package strict
 
-import "time"
+import (
+	"errors"
+	"net"
+	"time"
+)
 
 // SetReadDeadline implements net.Conn. While a head is under way, its own
 // deadline holds too.
+//
+// net/http moves the deadline several times for each request, and each move of
+// the one beneath costs. So it is moved only for a read that waits, and only to
+// come sooner: a read that it ends too early begins again.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.setDeadline(t)
-	return c.Conn.SetReadDeadline(c.earliest())
+	if c.reading {
+		return c.arm()
+	}
+	return nil
+}
+
+// receive reads from the connection beneath, within the deadlines.
+func (c *Conn) receive(p []byte) (int, error) {
+	c.mu.Lock()
+	c.reading = true
+	err := c.arm()
+	c.mu.Unlock()
+	n := 0
+	for err == nil {
+		if n, err = c.Conn.Read(p); n > 0 || !isTimeout(err) || !c.tooSoon() {
+			break
+		}
+		err = nil
+	}
+	c.mu.Lock()
+	c.reading = false
+	c.mu.Unlock()
+	return n, err
+}
+
+// arm moves the deadline beneath, if it would come too late.
+func (c *Conn) arm() error {
+	want := c.earliest()
+	if want.IsZero() || !c.armed.IsZero() && !want.Before(c.armed) {
+		return nil
+	}
+	c.armed = want
+	return c.Conn.SetReadDeadline(want)
+}
+
+// tooSoon reports whether a read timed out although it may still wait, and moves
+// the deadline beneath to where it belongs.
+func (c *Conn) tooSoon() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	want := c.earliest()
+	if !want.IsZero() && !want.After(time.Now()) {
+		return false
+	}
+	c.armed = want
+	return c.Conn.SetReadDeadline(want) == nil
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // SetDeadline implements net.Conn.
@@ -46,7 +104,6 @@ func (c *Conn) startClock() {
 	defer c.mu.Unlock()
 	if c.framing.limits.HeadTimeout > 0 && c.due.IsZero() {
 		c.due = time.Now().Add(c.framing.limits.HeadTimeout)
-		_ = c.Conn.SetReadDeadline(c.earliest()) // a connection that has none is closed, and says so when read
 	}
 }
 
@@ -59,5 +116,4 @@ func (c *Conn) stopClock() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = time.Time{}
-	_ = c.Conn.SetReadDeadline(c.deadline)
 }

@@ -27,6 +27,8 @@ type Conn struct {
 	deadline time.Time // that the server set
 	stopped  bool      // it was past already when set: net/http ends its read ahead so
 	due      time.Time // of the head under way; zero if there is none
+	armed    time.Time // what the connection beneath was told; zero is nothing
+	reading  bool      // somebody waits on the connection beneath
 
 	refused atomic.Bool // the client may still be sending what nobody reads
 	closed  atomic.Bool
@@ -82,7 +84,7 @@ func (c *Conn) readInto(p []byte) (int, error) {
 	if c.framing.phase == inBody {
 		p = p[:min(int64(len(p)), c.framing.left)] // nothing behind the body, so nothing to hold
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.receive(p)
 	if n == 0 {
 		return 0, err
 	}
@@ -101,14 +103,13 @@ func (c *Conn) fill() error {
 	if c.framing.phase == inHead {
 		c.startClock()
 	}
-	n, err := c.Conn.Read(c.held.room())
+	n, err := c.receive(c.held.room())
 	if n > 0 {
 		c.held.grow(n)
 		c.partial = false
 		return nil
 	}
-	var timeout net.Error
-	if c.framing.phase == inHead && errors.As(err, &timeout) && timeout.Timeout() && !c.wasStopped() {
+	if c.framing.phase == inHead && isTimeout(err) && !c.wasStopped() {
 		refusal := newRefusal(headTimeout)
 		c.framing.head.describe(c.held.bytes(), &refusal)
 		c.refuse(&refusal)
@@ -159,7 +160,7 @@ func (c *Conn) discard() error {
 	scrap := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(scrap)
 	for {
-		if _, err := c.Conn.Read(scrap[:]); err != nil {
+		if _, err := c.receive(scrap[:]); err != nil {
 			return err
 		}
 	}
