@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
@@ -115,13 +116,15 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	s.span.End()
 }
 
-// outcome says how the attempt ended. That the client left, or that we cut it, is
-// not its error.
+// outcome says how the attempt ended. What the client did, and that we cut it, is
+// no error of it.
 func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gateway.Outcome, errorType string) {
 	attempt := s.call.Attempt
 	switch {
 	case err != nil && err.Code == gateway.Canceled:
 		return gateway.ClientGone, ""
+	case err != nil && attempt.Status == 0 && err.Code.Status() < http.StatusInternalServerError:
+		return gateway.UpstreamError, "" // the client broke its body on the way
 	case err != nil && attempt.Status >= 400:
 		return gateway.UpstreamError, strconv.Itoa(attempt.Status)
 	case err != nil:

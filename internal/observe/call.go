@@ -221,10 +221,10 @@ func refusedBy(call *gateway.Call, err *gateway.Error) (by, rule string) {
 			return note.Policy, rule
 		}
 	}
-	if call.Refused != nil {
-		return "server", rule
+	if call.Refused == nil && (call.Route == nil || err.Code == gateway.NoModel) {
+		return "route", rule
 	}
-	return "route", rule
+	return "server", rule // for its head, or for its body on the way
 }
 
 // line writes the one log line of a call.

@@ -14,6 +14,7 @@ const (
 	bodyIdle  = 10 * time.Second // for the next piece of a body
 	bodyGrace = 30 * time.Second // for the whole of it, and so much more
 	bodyRate  = 8 << 10          // for each second that it has earned by coming: bytes
+	bodyLast  = time.Second      // for what is left of it when the answer has been given
 )
 
 // clientBody reads a request's body. A client must keep it coming: each piece
@@ -30,6 +31,15 @@ type clientBody struct {
 // whole reports whether the body has been read to its end. If not, the
 // connection cannot be used again.
 func (b *clientBody) whole() bool { return errors.Is(b.err, io.EOF) }
+
+// abandon bounds the reading of what nobody wants any more. net/http takes in
+// some of it before it closes the connection, so that the client sees its answer
+// and no reset; without a bound it would wait for a client that sends nothing.
+func (b *clientBody) abandon() {
+	if !b.whole() {
+		_ = b.deadline(time.Now().Add(bodyLast)) // fails only where the connection has
+	}
+}
 
 // Read implements io.Reader.
 func (b *clientBody) Read(p []byte) (int, error) {

@@ -178,6 +178,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.ended.Add(1)
 	live := s.live()
 	call, body := newCall(w, r, live)
+	defer body.abandon()
 	reply, err := live.Handler.Handle(r.Context(), call)
 	out := &writer{ResponseWriter: w, call: call, close: s.draining.Load() || !body.whole()}
 	if err != nil {
