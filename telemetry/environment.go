@@ -162,6 +162,9 @@ func (e environment) protocol(signal string) string {
 	if unix {
 		return protocolGRPC
 	}
+	if !strings.Contains(target, "://") {
+		target = "//" + target // host:port, which gRPC clients take
+	}
 	if u, err := url.Parse(target); err == nil && u.Port() == "4317" {
 		return protocolGRPC
 	}

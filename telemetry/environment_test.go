@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -54,6 +53,7 @@ func TestVariablesChooseTheProtocol(t *testing.T) {
 		{"", "http/protobuf"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317", "grpc"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318", "http/protobuf"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317", "grpc"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=unix:///run/otel.sock", "grpc"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317|OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "http/protobuf"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318|OTEL_EXPORTER_OTLP_PROTOCOL=grpc|OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json", "http/json"},
@@ -164,8 +164,26 @@ func TestLogLinesHaveTimeAndTrace(t *testing.T) {
 	}
 }
 
+func TestWarningsAreSaidOnceAndAtTheirLevel(t *testing.T) {
+	for level, want := range map[string]int{"": 2, "warn": 2, "error": 0, "none": 0, "loud": 2} {
+		var b strings.Builder
+		env, _ := variables("OTEL_TRACES_SAMPLER=sometimes", "OTEL_PROPAGATORS=morse", "OTEL_LOG_LEVEL="+level)
+		tel, err := Open(context.Background(), Options{Getenv: env.get, Log: zerolog.New(&b)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			_, span := tel.Tracer().Start(context.Background(), "s")
+			span.End()
+		}
+		if got := strings.Count(b.String(), "\n"); got != want {
+			t.Errorf("OTEL_LOG_LEVEL=%s: %d lines, want %d:\n%s", level, got, want, b.String())
+		}
+	}
+}
+
 func TestWithoutAnExporterSpansHaveIDs(t *testing.T) {
-	tel, err := Open(context.Background(), Options{Getenv: func(string) string { return "" }, Log: zerolog.New(os.Stderr)})
+	tel, err := Open(context.Background(), Options{Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,4 +36,17 @@ func TraceFields(e *zerolog.Event, c trace.SpanContext) *zerolog.Event {
 	}
 	traceID, spanID := c.TraceID(), c.SpanID()
 	return e.Hex(LogTraceID, traceID[:]).Hex(LogSpanID, spanID[:])
+}
+
+// levelled gives log the level that OTEL_LOG_LEVEL names; a word that is none of
+// OpenTelemetry's changes nothing.
+func levelled(log zerolog.Logger, name string) zerolog.Logger {
+	levels := map[string]zerolog.Level{
+		"none": zerolog.Disabled, "error": zerolog.ErrorLevel, "warn": zerolog.WarnLevel,
+		"info": zerolog.InfoLevel, "debug": zerolog.DebugLevel, "verbose": zerolog.TraceLevel,
+	}
+	if level, known := levels[strings.ToLower(strings.TrimSpace(name))]; known {
+		return log.Level(level)
+	}
+	return log
 }

@@ -5,23 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
-
-// batch is what one export carries: encoded spans, by scope.
-type batch struct {
-	parts []part
-	spans int
-	bytes int
-}
-
-// part is the content of one ScopeSpans message, ready to be sent.
-type part struct {
-	scope *scope
-	bytes []byte
-	spans int
-}
 
 // exporter sends batches. The batch is the queue's again when export returns.
 // export is never called twice at the same time.
@@ -74,14 +58,14 @@ type queue struct {
 	mu      sync.Mutex
 	current *batch
 	full    []*batch
-	free    []*batch
-	usual   int // bytes of a full batch, lately
 	spans   int // in current, full and the one being exported
 	bytes   int
 	closed  bool
+	left    bool // shutdown has gone, and counted what was there
 
+	free      []*batch
 	freeBytes int
-	left      bool // shutdown has gone, and counted what was there
+	usual     int // bytes of a full batch, lately
 
 	wake     chan struct{} // a batch is full, or the queue was closed
 	done     chan struct{} // the goroutine has ended
@@ -142,38 +126,6 @@ func (q *queue) signal() {
 	}
 }
 
-// add appends one span and returns how many bytes that took.
-func (b *batch) add(s *scope, encoded []byte) int {
-	var p *part
-	for i := range b.parts {
-		if b.parts[i].scope == s {
-			p = &b.parts[i]
-			break
-		}
-	}
-	if p == nil {
-		b.parts = b.grow()
-		p = &b.parts[len(b.parts)-1]
-		p.scope, p.spans = s, 0
-		p.bytes = append(p.bytes[:0], s.prefix...)
-	}
-	before := len(p.bytes)
-	p.bytes = protowire.AppendTag(p.bytes, scopeSpansSpans, protowire.BytesType)
-	p.bytes = protowire.AppendBytes(p.bytes, encoded)
-	p.spans++
-	b.spans++
-	b.bytes += len(p.bytes) - before
-	return len(p.bytes) - before
-}
-
-// grow adds a part, with the buffer it had when the batch was last used.
-func (b *batch) grow() []part {
-	if n := len(b.parts); n < cap(b.parts) {
-		return b.parts[:n+1]
-	}
-	return append(b.parts, part{})
-}
-
 // maxFreeBytes bounds the batches that are kept to be filled again, so that a
 // steady load allocates nothing. After a quiet while they are let go.
 const maxFreeBytes = 4 << 20
@@ -199,14 +151,6 @@ func (q *queue) recycle(b *batch) {
 		q.free = append(q.free, b)
 		q.freeBytes += size
 	}
-}
-
-func (b *batch) capacity() int {
-	n := 0
-	for _, p := range b.parts[:cap(b.parts)] {
-		n += cap(p.bytes)
-	}
-	return n
 }
 
 // run exports until the queue is closed and empty.

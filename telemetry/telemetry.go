@@ -33,7 +33,8 @@ type Options struct {
 	Getenv func(string) string
 
 	// Log gets what is wrong with a variable, once, when telemetry is opened; and
-	// a line when exporting begins to fail and when it works again.
+	// a line when exporting begins to fail and when it works again. OTEL_LOG_LEVEL
+	// sets the level of these lines.
 	Log zerolog.Logger
 
 	// Terminal, if there is one, is where finished traces are drawn when nothing
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.QueueBytes <= 0 {
 		o.QueueBytes = 16 << 20
 	}
-	log := o.Log
+	log := levelled(o.Log, o.Getenv("OTEL_LOG_LEVEL"))
 	env := environment{get: o.Getenv, warn: func(text string) { log.Warn().Msg(text) }}
 
 	t := Off()
