@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -21,8 +22,17 @@ type runCommand struct {
 	LogLevel string `help:"Log level: trace, debug, info, warn or error." default:"info" enum:"trace,debug,info,warn,error"`
 }
 
+// gcPercent is GOGC where it is not set. What a call leaves behind is small and
+// dies with it, and what lives on is a few MiB: at Go's 100 the collector would
+// run forty times a second under load, for 10 % of the CPU time. GOMEMLIMIT
+// bounds the memory all the same.
+const gcPercent = 300
+
 // Run runs the daemon until its context ends, and then drains it.
 func (c *runCommand) Run(w *world) error {
+	if w.getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	level, err := zerolog.ParseLevel(c.LogLevel)
 	if err != nil {
 		return err

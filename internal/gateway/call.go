@@ -73,6 +73,7 @@ func (b *Body) Replayable() bool { return b.Reader == nil }
 type shared struct {
 	mu       sync.Mutex
 	notes    []Note
+	first    [2]Note // where most calls' notes fit
 	attempts int
 	last     *Target
 	waited   time.Duration
@@ -101,6 +102,9 @@ type Fact struct{ Key, Value string }
 // Note records a decision. It becomes an event on the call's span.
 func (c *Call) Note(policy, decision string, facts ...Fact) {
 	c.shared.mu.Lock()
+	if c.shared.notes == nil {
+		c.shared.notes = c.shared.first[:0]
+	}
 	c.shared.notes = append(c.shared.notes, Note{time.Now(), policy, decision, facts})
 	c.shared.mu.Unlock()
 }

@@ -90,8 +90,9 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	if !s.span.IsRecording() {
 		return
 	}
-	list := make([]attribute.KeyValue, 0, 28)
-	list = append(list,
+	l := takeList()
+	defer l.give()
+	list := append(l.room[:0],
 		telemetry.HTTPRequestMethod.String(s.call.Method),
 		telemetry.PeerService.String(attempt.Target.Upstream),
 		telemetry.ServicePeerName.String(attempt.Target.Upstream),

@@ -61,26 +61,6 @@ func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Conte
 	if sc := span.SpanContext(); sc.IsValid() {
 		call.TraceID, call.SpanID, call.Sampled = sc.TraceID().String(), sc.SpanID().String(), sc.IsSampled()
 	}
-	if span.IsRecording() {
-		attributes := make([]attribute.KeyValue, 0, 10)
-		attributes = append(attributes,
-			telemetry.HTTPRequestMethod.String(method),
-			telemetry.URLPath.String(call.Path),
-			telemetry.URLScheme.String("http"),
-			telemetry.NetworkProtocolVersion.String(call.Proto),
-			telemetry.SpanwayRequestID.String(call.ID),
-		)
-		if template != "" {
-			attributes = append(attributes, telemetry.HTTPRoute.String(template))
-		}
-		if call.Host != "" {
-			attributes = append(attributes, telemetry.ServerAddress.String(call.Host))
-		}
-		if call.Peer.IsValid() {
-			attributes = append(attributes, telemetry.ClientAddress.String(call.Peer.Addr().Unmap().String()))
-		}
-		span.SetAttributes(attributes...)
-	}
 	return ctx, span
 }
 
@@ -158,7 +138,9 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 	}
 	s.observer.metrics.call(ctx, s.call, r, now.Sub(s.call.Received), s.began.Sub(s.call.Received)-s.call.Wait())
 	if s.span.IsRecording() {
-		s.span.SetAttributes(s.attributes(reply, r)...)
+		l := takeList()
+		s.span.SetAttributes(s.attributes(l.room[:0], reply, r)...)
+		l.give()
 		for _, note := range s.call.Notes() {
 			s.span.AddEvent(note.Policy+"."+note.Decision, trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
 		}
@@ -180,9 +162,24 @@ func facts(list []gateway.Fact) []attribute.KeyValue {
 
 // attributes are the facts of a call, each on the one span it belongs to. No
 // gen_ai key may stand here: Jaeger would show an empty tab instead of these.
-func (s *observed) attributes(reply *gateway.Reply, r result) []attribute.KeyValue {
+func (s *observed) attributes(list []attribute.KeyValue, reply *gateway.Reply, r result) []attribute.KeyValue {
 	call := s.call
-	list := make([]attribute.KeyValue, 0, 14)
+	list = append(list,
+		telemetry.HTTPRequestMethod.String(known(call.Method)),
+		telemetry.URLPath.String(call.Path),
+		telemetry.URLScheme.String("http"),
+		telemetry.NetworkProtocolVersion.String(call.Proto),
+		telemetry.SpanwayRequestID.String(call.ID),
+	)
+	if call.Route != nil {
+		list = append(list, telemetry.HTTPRoute.String(call.Route.Template))
+	}
+	if call.Host != "" {
+		list = append(list, telemetry.ServerAddress.String(call.Host))
+	}
+	if call.Peer.IsValid() {
+		list = append(list, telemetry.ClientAddress.String(call.Peer.Addr().Unmap().String()))
+	}
 	list = append(list, telemetry.SpanwayOutcome.String(r.outcome), telemetry.SpanwayAttempts.Int(call.Attempts()))
 	if r.status != 0 {
 		list = append(list, telemetry.HTTPResponseStatusCode.Int(r.status))

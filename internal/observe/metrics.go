@@ -37,24 +37,32 @@ type metrics struct {
 // key is bounded by what can be configured, and by maxNames.
 type series[K comparable] struct {
 	mu      sync.RWMutex
-	options map[K]metric.MeasurementOption
+	options map[K]*options
 }
 
-func (s *series[K]) of(key K, attributes func() []attribute.KeyValue) metric.MeasurementOption {
+// options are the attributes of one series, in the forms that instruments take
+// without allocating.
+type options struct {
+	record []metric.RecordOption
+	add    []metric.AddOption
+}
+
+func (s *series[K]) of(key K, attributes func() []attribute.KeyValue) *options {
 	s.mu.RLock()
-	option, ok := s.options[key]
+	o, ok := s.options[key]
 	s.mu.RUnlock()
 	if ok {
-		return option
+		return o
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.options == nil {
-		s.options = map[K]metric.MeasurementOption{}
+		s.options = map[K]*options{}
 	}
-	option = metric.WithAttributeSet(attribute.NewSet(attributes()...))
-	s.options[key] = option
-	return option
+	set := metric.WithAttributeSet(attribute.NewSet(attributes()...))
+	o = &options{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
+	s.options[key] = o
+	return o
 }
 
 type callKey struct {
@@ -136,17 +144,17 @@ func (m *metrics) call(ctx context.Context, call *gateway.Call, r result, durati
 			telemetry.HTTPRequestMethod.String(key.method), telemetry.URLScheme.String("http"),
 		}
 		return append(list, optional(key.route, key.errorType, key.status)...)
-	}))
+	}).record...)
 	byRoute := m.routes.of(key.route, func() []attribute.KeyValue { return optional(key.route, "", 0) })
-	m.overhead.Record(ctx, max(overhead, 0).Seconds(), byRoute)
+	m.overhead.Record(ctx, max(overhead, 0).Seconds(), byRoute.record...)
 	if n := call.Attempts(); n > 0 {
-		m.attempts.Record(ctx, int64(n), byRoute)
+		m.attempts.Record(ctx, int64(n), byRoute.record...)
 	}
 	if r.outcome == outcomeRefused {
 		by, rule := refusedBy(call, r.err)
 		m.refusals.Add(ctx, 1, m.reasons.of(refusalKey{by, rule}, func() []attribute.KeyValue {
 			return []attribute.KeyValue{telemetry.SpanwayRefusedBy.String(by), telemetry.SpanwayRefusedRule.String(rule)}
-		}))
+		}).add...)
 	}
 }
 
@@ -176,7 +184,7 @@ func (m *metrics) attempt(ctx context.Context, s *sending, errorType string, end
 			telemetry.ServerAddress.String(key.server), telemetry.ServerPort.Int(key.port),
 		}
 		return append(list, optional("", key.errorType, key.status)...)
-	}))
+	}).record...)
 	if s.operation == "" {
 		return
 	}
@@ -188,10 +196,10 @@ func (m *metrics) attempt(ctx context.Context, s *sending, errorType string, end
 	if s.operation == llm.Embeddings {
 		operation = m.embeddingsDuration
 	}
-	operation.Record(ctx, end.Sub(s.began).Seconds(), m.model(model))
+	operation.Record(ctx, end.Sub(s.began).Seconds(), m.model(model).record...)
 	if stream := attempt.Stream; stream != nil && !stream.First.IsZero() {
 		model.errorType = ""
-		m.timeToFirst.Record(ctx, stream.First.Sub(s.began).Seconds(), m.model(model))
+		m.timeToFirst.Record(ctx, stream.First.Sub(s.began).Seconds(), m.model(model).record...)
 	}
 	if usage := attempt.Answer.Usage; usage.Known {
 		model.errorType = ""
@@ -204,25 +212,25 @@ func (m *metrics) usage(ctx context.Context, model modelKey, usage llm.Usage, ou
 	input, answered := model, model
 	if m.tokens != nil {
 		input.kind, answered.kind = "input", "output"
-		m.tokens.Record(ctx, usage.Input, m.model(input))
+		m.tokens.Record(ctx, usage.Input, m.model(input).record...)
 		if output {
-			m.tokens.Record(ctx, usage.Output, m.model(answered))
+			m.tokens.Record(ctx, usage.Output, m.model(answered).record...)
 		}
 		return
 	}
-	m.inputTokens.Record(ctx, usage.Input, m.model(model))
-	m.outputTokens.Record(ctx, usage.Output, m.model(model))
+	m.inputTokens.Record(ctx, usage.Input, m.model(model).record...)
+	m.outputTokens.Record(ctx, usage.Output, m.model(model).record...)
 	model.kind = modality
-	m.inputTotal.Add(ctx, usage.Input, m.model(model))
-	m.outputTotal.Add(ctx, usage.Output, m.model(model))
-	m.cacheReadTotal.Add(ctx, usage.CacheRead, m.model(model))
+	m.inputTotal.Add(ctx, usage.Input, m.model(model).add...)
+	m.outputTotal.Add(ctx, usage.Output, m.model(model).add...)
+	m.cacheReadTotal.Add(ctx, usage.CacheRead, m.model(model).add...)
 }
 
 // modality marks the series that must say gen_ai.token.modality. What a body
 // holds beside text is not looked into.
 const modality = "unknown"
 
-func (m *metrics) model(key modelKey) metric.MeasurementOption {
+func (m *metrics) model(key modelKey) *options {
 	return m.models.of(key, func() []attribute.KeyValue {
 		list := []attribute.KeyValue{
 			telemetry.GenAIOperationName.String(string(key.operation)),

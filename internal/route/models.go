@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spanway/spanway/internal/gateway"
 )
@@ -15,6 +16,40 @@ type Models struct {
 	Names     map[string]*Model // the configured names
 	Upstreams map[string]Open   // upstreams that take any name, by their own
 	Default   string            // the upstream that takes what nothing else names; "" is none
+
+	opened opened
+}
+
+// opened keeps the handlers of names that pass through, so that a call need not
+// build one. Callers make names up, so there is a bound; what is over it is
+// built each time.
+type opened struct {
+	mu       sync.RWMutex
+	handlers map[[2]string]gateway.Handler // by upstream and model
+}
+
+const maxOpened = 1000
+
+func (o *opened) get(upstream, model string, open Open) gateway.Handler {
+	key := [2]string{upstream, model}
+	o.mu.RLock()
+	handler, ok := o.handlers[key]
+	full := len(o.handlers) >= maxOpened
+	o.mu.RUnlock()
+	if ok {
+		return handler
+	}
+	handler = open(model)
+	if full {
+		return handler
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.handlers == nil {
+		o.handlers = map[[2]string]gateway.Handler{}
+	}
+	o.handlers[key] = handler
+	return handler
 }
 
 // Model is one configured name.
@@ -49,11 +84,11 @@ func (m *Models) find(name string) (handler gateway.Handler, how, upstream strin
 	}
 	if prefix, rest, ok := strings.Cut(name, "/"); ok && rest != "" {
 		if open, ok := m.Upstreams[prefix]; ok {
-			return open(rest), "prefix", prefix, nil
+			return m.opened.get(prefix, rest, open), "prefix", prefix, nil
 		}
 	}
 	if open, ok := m.Upstreams[m.Default]; ok {
-		return open(name), "default", m.Default, nil
+		return m.opened.get(m.Default, name, open), "default", m.Default, nil
 	}
 	e := gateway.Errorf(gateway.NoModel, "there is no model %q", name)
 	e.Param = "model"

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -21,11 +22,11 @@ const (
 // within bodyIdle, and the whole at bodyRate, with some grace. Its errors are in
 // the caller's words.
 type clientBody struct {
-	reader   io.Reader
-	began    time.Time
-	deadline func(time.Time) error
-	n        int64
-	err      error // what ended it; io.EOF where the client has said all
+	reader  io.Reader
+	began   time.Time
+	control *http.ResponseController
+	n       int64
+	err     error // what ended it; io.EOF where the client has said all
 }
 
 // whole reports whether the body has been read to its end. If not, the
@@ -37,7 +38,7 @@ func (b *clientBody) whole() bool { return errors.Is(b.err, io.EOF) }
 // and no reset; without a bound it would wait for a client that sends nothing.
 func (b *clientBody) abandon() {
 	if !b.whole() {
-		_ = b.deadline(time.Now().Add(bodyLast)) // fails only where the connection has
+		_ = b.control.SetReadDeadline(time.Now().Add(bodyLast)) // fails only where the connection has
 	}
 }
 
@@ -50,12 +51,12 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if idle := time.Now().Add(bodyIdle); idle.Before(last) {
 		last = idle
 	}
-	_ = b.deadline(last) // fails only where the connection has
+	_ = b.control.SetReadDeadline(last) // fails only where the connection has
 	n, err := b.reader.Read(p)
 	b.n += int64(n)
 	if err != nil {
 		b.err = named(err)
-		_ = b.deadline(time.Time{}) // the deadline was for the body alone: a reply may take its time
+		_ = b.control.SetReadDeadline(time.Time{}) // the deadline was for the body alone: a reply may take its time
 	}
 	return n, b.err
 }

@@ -32,7 +32,7 @@ var spoken = []string{
 var credentials = []string{"Authorization", "X-Api-Key", "Api-Key"}
 
 // newCall makes a call of a request.
-func newCall(w http.ResponseWriter, r *http.Request, live *Live) (*gateway.Call, *clientBody) {
+func newCall(r *http.Request, control *http.ResponseController, live *Live) (*gateway.Call, *clientBody) {
 	call := gateway.NewCall(r.Method, r.URL.EscapedPath(), r.Header)
 	call.Dialect = live.Dialect
 	call.Query = r.URL.RawQuery
@@ -47,7 +47,7 @@ func newCall(w http.ResponseWriter, r *http.Request, live *Live) (*gateway.Call,
 	takeCredential(call)
 	clean(call, r)
 	call.ID = requestID(call)
-	body := &clientBody{reader: r.Body, began: call.Received, deadline: http.NewResponseController(w).SetReadDeadline}
+	body := &clientBody{reader: r.Body, began: call.Received, control: control}
 	if r.ContentLength == 0 {
 		body.err = io.EOF
 		return call, body

@@ -177,10 +177,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.began.Add(1)
 	defer s.ended.Add(1)
 	live := s.live()
-	call, body := newCall(w, r, live)
+	control := http.NewResponseController(w)
+	call, body := newCall(r, control, live)
 	defer body.abandon()
 	reply, err := live.Handler.Handle(r.Context(), call)
-	out := &writer{ResponseWriter: w, call: call, close: s.draining.Load() || !body.whole()}
+	out := &writer{ResponseWriter: w, control: control, call: call, close: s.draining.Load() || !body.whole()}
 	if err != nil {
 		err = blame(r.Context(), body, err)
 		out.fail(gateway.AsError(err))

@@ -25,6 +25,7 @@ var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 type writer struct {
 	http.ResponseWriter
 
+	control *http.ResponseController
 	call    *gateway.Call
 	close   bool // the connection is not used again
 	allowed time.Time
@@ -129,17 +130,16 @@ var errClientGone = errors.New("the client took no more")
 func (w *writer) copy(reply *gateway.Reply) error {
 	buf := buffers.Get().(*[16 << 10]byte) //nolint:forcetypeassert // New gives nothing else
 	defer buffers.Put(buf)
-	control := http.NewResponseController(w.ResponseWriter)
 	flush := reply.Stream || reply.Length < 0
 	for {
 		n, err := reply.Body.Read(buf[:])
 		if n > 0 {
-			w.extend(control)
+			w.extend()
 			if _, err := w.Write(buf[:n]); err != nil {
 				return errors.Join(errClientGone, err)
 			}
 			if flush {
-				if err := control.Flush(); err != nil {
+				if err := w.control.Flush(); err != nil {
 					return errors.Join(errClientGone, err)
 				}
 			}
@@ -154,10 +154,10 @@ func (w *writer) copy(reply *gateway.Reply) error {
 }
 
 // extend gives the client time for the next piece.
-func (w *writer) extend(control *http.ResponseController) {
+func (w *writer) extend() {
 	if now := time.Now(); now.After(w.allowed) {
 		w.allowed = now.Add(writeRefresh)
-		_ = control.SetWriteDeadline(now.Add(writeIdle)) // fails only where the connection has
+		_ = w.control.SetWriteDeadline(now.Add(writeIdle)) // fails only where the connection has
 	}
 }
 
@@ -184,5 +184,5 @@ func (w *writer) breakOff(ctx context.Context, reply *gateway.Reply, err error) 
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(event) // the client may be gone, too
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	_ = w.control.Flush()
 }
