@@ -32,7 +32,7 @@ func (b *batch) add(s *scope, encoded []byte) int {
 		p.bytes = append(p.bytes[:0], s.prefix...)
 	}
 	before := len(p.bytes)
-	p.bytes = protowire.AppendTag(p.bytes, scopeSpansSpans, protowire.BytesType)
+	p.bytes = appendTag(p.bytes, scopeSpansSpans, protowire.BytesType)
 	p.bytes = protowire.AppendBytes(p.bytes, encoded)
 	p.spans++
 	b.spans++

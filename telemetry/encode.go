@@ -69,9 +69,9 @@ func appendEvent(b []byte, name string, at uint64, attributes []attribute.KeyVal
 func appendLink(b []byte, link trace.Link, limits *limits) []byte {
 	traceID, id := link.SpanContext.TraceID(), link.SpanContext.SpanID()
 	b, mark := open(b, spanLinks)
-	b = protowire.AppendTag(b, linkTraceID, protowire.BytesType)
+	b = appendTag(b, linkTraceID, protowire.BytesType)
 	b = protowire.AppendBytes(b, traceID[:])
-	b = protowire.AppendTag(b, linkSpanID, protowire.BytesType)
+	b = appendTag(b, linkSpanID, protowire.BytesType)
 	b = protowire.AppendBytes(b, id[:])
 	if state := link.SpanContext.TraceState(); state.Len() > 0 {
 		b = appendString(b, linkTraceState, state.String())
@@ -95,15 +95,15 @@ func flags(own trace.TraceFlags, remote bool) uint32 {
 // any more.
 func (s *span) encode(b []byte, body *spanBody, end uint64) []byte {
 	traceID, id := s.context.TraceID(), s.context.SpanID()
-	b = protowire.AppendTag(b, spanTraceID, protowire.BytesType)
+	b = appendTag(b, spanTraceID, protowire.BytesType)
 	b = protowire.AppendBytes(b, traceID[:])
-	b = protowire.AppendTag(b, spanID, protowire.BytesType)
+	b = appendTag(b, spanID, protowire.BytesType)
 	b = protowire.AppendBytes(b, id[:])
 	if state := s.context.TraceState(); state.Len() > 0 {
 		b = appendString(b, spanTraceState, state.String())
 	}
 	if s.parent.IsValid() {
-		b = protowire.AppendTag(b, spanParentID, protowire.BytesType)
+		b = appendTag(b, spanParentID, protowire.BytesType)
 		b = protowire.AppendBytes(b, s.parent[:])
 	}
 	b = appendString(b, spanName, s.name)

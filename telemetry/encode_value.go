@@ -14,11 +14,20 @@ import (
 // left empty. It is the SDK's limit, and keeps recursion bounded.
 const maxDepth = 64
 
+// appendTag is protowire's, with a short way for the tags of one byte, which all
+// but one here are.
+func appendTag(b []byte, field protowire.Number, kind protowire.Type) []byte {
+	if field < 16 {
+		return append(b, byte(field)<<3|byte(kind))
+	}
+	return protowire.AppendTag(b, field, kind)
+}
+
 // open starts a length-delimited field: it writes the tag and one byte for the
 // length. Nearly every message here is shorter than 128 bytes, so that close
 // has nothing to move.
 func open(b []byte, field protowire.Number) ([]byte, int) {
-	b = protowire.AppendTag(b, field, protowire.BytesType)
+	b = appendTag(b, field, protowire.BytesType)
 	b = append(b, 0)
 	return b, len(b)
 }
@@ -45,22 +54,22 @@ func appendString(b []byte, field protowire.Number, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	b = protowire.AppendTag(b, field, protowire.BytesType)
+	b = appendTag(b, field, protowire.BytesType)
 	return protowire.AppendString(b, s)
 }
 
 func appendFixed64(b []byte, field protowire.Number, v uint64) []byte {
-	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
+	b = appendTag(b, field, protowire.Fixed64Type)
 	return protowire.AppendFixed64(b, v)
 }
 
 func appendFixed32(b []byte, field protowire.Number, v uint32) []byte {
-	b = protowire.AppendTag(b, field, protowire.Fixed32Type)
+	b = appendTag(b, field, protowire.Fixed32Type)
 	return protowire.AppendFixed32(b, v)
 }
 
 func appendVarint(b []byte, field protowire.Number, v uint64) []byte {
-	b = protowire.AppendTag(b, field, protowire.VarintType)
+	b = appendTag(b, field, protowire.VarintType)
 	return protowire.AppendVarint(b, v)
 }
 
@@ -122,7 +131,7 @@ func appendValue(b []byte, v attribute.Value, limit, depth int) []byte {
 		if limit >= 0 && len(raw) > limit {
 			raw = raw[:limit]
 		}
-		b = protowire.AppendTag(b, 7, protowire.BytesType)
+		b = appendTag(b, 7, protowire.BytesType)
 		return protowire.AppendBytes(b, raw)
 	case attribute.STRINGSLICE:
 		return appendArray(b, v.AsStringSlice(), depth, func(b []byte, s string) []byte { return appendText(b, s, limit) })

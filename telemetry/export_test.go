@@ -291,6 +291,30 @@ func TestABrokenCollectorHurtsNobody(t *testing.T) {
 	}
 }
 
+func TestMetricsForASilentCollectorDoNotHoldUpShutdown(t *testing.T) {
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		tel := openFor(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + silent.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
+		attempts, err := tel.Meter().Int64Counter(MetricAttempts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempts.Add(t.Context(), 1)
+		makeSpans(tel, 3)
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		began := time.Now()
+		err = tel.Shutdown(ctx)
+		cancel()
+		if took := time.Since(began); took > 2*time.Second || err == nil {
+			t.Errorf("%s: took %s, %v", protocol, took, err)
+		}
+	}
+}
+
 func TestALineIsLoggedWhenExportingFailsAndWhenItWorksAgain(t *testing.T) {
 	var b strings.Builder
 	report := outcomes(zerolog.New(&b), "otlp")
