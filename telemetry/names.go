@@ -4,28 +4,21 @@ import "go.opentelemetry.io/otel/attribute"
 
 // Attributes of HTTP spans and metrics: OpenTelemetry's HTTP conventions, stable.
 const (
-	HTTPRequestMethod         attribute.Key = "http.request.method"
-	HTTPRequestMethodOriginal attribute.Key = "http.request.method_original"
-	HTTPRequestResendCount    attribute.Key = "http.request.resend_count" // only from the second attempt on
-	HTTPRequestBodySize       attribute.Key = "http.request.body.size"
-	HTTPResponseStatusCode    attribute.Key = "http.response.status_code"
-	HTTPResponseBodySize      attribute.Key = "http.response.body.size"
-	HTTPRoute                 attribute.Key = "http.route"
-	URLPath                   attribute.Key = "url.path"
-	URLQuery                  attribute.Key = "url.query"
-	URLScheme                 attribute.Key = "url.scheme"
-	URLFull                   attribute.Key = "url.full"
-	URLTemplate               attribute.Key = "url.template"
-	ServerAddress             attribute.Key = "server.address"
-	ServerPort                attribute.Key = "server.port"
-	ClientAddress             attribute.Key = "client.address"
-	NetworkPeerAddress        attribute.Key = "network.peer.address"
-	NetworkPeerPort           attribute.Key = "network.peer.port"
-	NetworkProtocolName       attribute.Key = "network.protocol.name"
-	NetworkProtocolVersion    attribute.Key = "network.protocol.version"
-	NetworkTransport          attribute.Key = "network.transport"
-	UserAgentOriginal         attribute.Key = "user_agent.original"
-	ErrorType                 attribute.Key = "error.type"
+	HTTPRequestMethod      attribute.Key = "http.request.method"
+	HTTPRequestResendCount attribute.Key = "http.request.resend_count" // only from the second attempt on
+	HTTPResponseStatusCode attribute.Key = "http.response.status_code"
+	HTTPRoute              attribute.Key = "http.route"
+	URLPath                attribute.Key = "url.path"
+	URLScheme              attribute.Key = "url.scheme"
+	URLFull                attribute.Key = "url.full"
+	ServerAddress          attribute.Key = "server.address"
+	ServerPort             attribute.Key = "server.port"
+	ClientAddress          attribute.Key = "client.address"
+	NetworkPeerAddress     attribute.Key = "network.peer.address"
+	NetworkPeerPort        attribute.Key = "network.peer.port"
+	NetworkProtocolVersion attribute.Key = "network.protocol.version"
+	UserAgentOriginal      attribute.Key = "user_agent.original"
+	ErrorType              attribute.Key = "error.type"
 )
 
 // Who is at the other end. peer.service is deprecated for service.peer.name, but
@@ -38,16 +31,10 @@ const (
 // Attributes of store calls: the database conventions, stable; db.system is the
 // old name, which Jaeger's pill reads.
 const (
-	DBSystemName           attribute.Key = "db.system.name"
-	DBSystem               attribute.Key = "db.system"
-	DBOperationName        attribute.Key = "db.operation.name"
-	DBOperationBatchSize   attribute.Key = "db.operation.batch.size"
-	DBNamespace            attribute.Key = "db.namespace"
-	DBResponseStatusCode   attribute.Key = "db.response.status_code"
-	DBStoredProcedureName  attribute.Key = "db.stored_procedure.name"
-	DBQueryText            attribute.Key = "db.query.text"
-	DBCollectionName       attribute.Key = "db.collection.name"
-	DBClientConnectionPool attribute.Key = "db.client.connection.pool.name"
+	DBSystemName          attribute.Key = "db.system.name"
+	DBSystem              attribute.Key = "db.system"
+	DBOperationName       attribute.Key = "db.operation.name"
+	DBStoredProcedureName attribute.Key = "db.stored_procedure.name"
 )
 
 // Exception events: the exceptions conventions, stable.
@@ -61,7 +48,6 @@ const (
 // The resource: the service, telemetry and k8s conventions, stable.
 const (
 	ServiceName          attribute.Key = "service.name"
-	ServiceNamespace     attribute.Key = "service.namespace"
 	ServiceVersion       attribute.Key = "service.version"
 	ServiceInstanceID    attribute.Key = "service.instance.id"
 	TelemetrySDKName     attribute.Key = "telemetry.sdk.name"
@@ -77,42 +63,36 @@ const (
 // What no convention covers is spanway.*, ours. First what stands on the SERVER
 // span; gen_ai.* never does.
 const (
-	SpanwayOutcome           attribute.Key = "spanway.outcome" // ok, refused, error, client_gone
-	SpanwayUpstream          attribute.Key = "spanway.upstream"
-	SpanwayRoute             attribute.Key = "spanway.route"
-	SpanwayModel             attribute.Key = "spanway.model" // as the caller wrote it
-	SpanwayRequestID         attribute.Key = "spanway.request_id"
-	SpanwayKeyID             attribute.Key = "spanway.key.id" // the first 8 hex digits of the key's SHA-256
-	SpanwayCaller            attribute.Key = "spanway.caller"
-	SpanwayAPIVersion        attribute.Key = "spanway.api.version"
-	SpanwayAttempts          attribute.Key = "spanway.attempts"
-	SpanwayHedged            attribute.Key = "spanway.hedged"
-	SpanwayCache             attribute.Key = "spanway.cache" // hit, miss, off
-	SpanwayCostUSD           attribute.Key = "spanway.cost.usd"
-	SpanwayCostSavedUSD      attribute.Key = "spanway.cost.saved_usd"
-	SpanwayTokensInput       attribute.Key = "spanway.tokens.input"
-	SpanwayTokensOutput      attribute.Key = "spanway.tokens.output"
-	SpanwayRefusedBy         attribute.Key = "spanway.refused.by"
-	SpanwayRefusedRule       attribute.Key = "spanway.refused.rule"
-	SpanwayErrorCode         attribute.Key = "spanway.error.code"
-	SpanwayKept              attribute.Key = "spanway.kept" // why tail sampling kept the trace
-	SpanwayConfigHash        attribute.Key = "spanway.config.hash"
-	SpanwayOverhead          attribute.Key = "spanway.overhead"
-	SpanwayStreamChunks      attribute.Key = "spanway.stream.chunks"
-	SpanwayStreamMaxGap      attribute.Key = "spanway.stream.max_gap" // s
-	SpanwayStreamOutcome     attribute.Key = "spanway.stream.outcome" // complete, truncated, stalled, client_gone, upstream_error
-	SpanwayAttempt           attribute.Key = "spanway.attempt"
-	SpanwayAttemptOutcome    attribute.Key = "spanway.attempt.outcome" // won, cancelled
-	SpanwayBackoffReason     attribute.Key = "spanway.backoff.reason"
-	SpanwayBackoffSource     attribute.Key = "spanway.backoff.source"
-	SpanwaySettle            attribute.Key = "spanway.settle"
-	SpanwayShadowDiff        attribute.Key = "spanway.shadow.diff"
-	SpanwayShadowFields      attribute.Key = "spanway.shadow.fields"
-	SpanwayFilledBy          attribute.Key = "filled_by" // of the event cache.hit
-	SpanwayTraceID           attribute.Key = "trace_id"  // of the event shadow.started
-	SpanwayTelemetrySignal   attribute.Key = "signal"
-	SpanwayTelemetryReason   attribute.Key = "reason"
-	SpanwayDecisionCandidate attribute.Key = "candidate" // of the event route.decided
+	SpanwayOutcome         attribute.Key = "spanway.outcome" // ok, refused, error, client_gone
+	SpanwayUpstream        attribute.Key = "spanway.upstream"
+	SpanwayRequestID       attribute.Key = "spanway.request_id"
+	SpanwayKeyID           attribute.Key = "spanway.key.id" // the first 8 hex digits of the key's SHA-256
+	SpanwayAPIVersion      attribute.Key = "spanway.api.version"
+	SpanwayAttempts        attribute.Key = "spanway.attempts"
+	SpanwayHedged          attribute.Key = "spanway.hedged"
+	SpanwayCache           attribute.Key = "spanway.cache" // hit, miss, off
+	SpanwayCostUSD         attribute.Key = "spanway.cost.usd"
+	SpanwayCostSavedUSD    attribute.Key = "spanway.cost.saved_usd"
+	SpanwayTokensInput     attribute.Key = "spanway.tokens.input"
+	SpanwayTokensOutput    attribute.Key = "spanway.tokens.output"
+	SpanwayRefusedBy       attribute.Key = "spanway.refused.by"
+	SpanwayRefusedRule     attribute.Key = "spanway.refused.rule"
+	SpanwayKept            attribute.Key = "spanway.kept" // why tail sampling kept the trace
+	SpanwayConfigHash      attribute.Key = "spanway.config.hash"
+	SpanwayStreamChunks    attribute.Key = "spanway.stream.chunks"
+	SpanwayStreamMaxGap    attribute.Key = "spanway.stream.max_gap" // s
+	SpanwayStreamOutcome   attribute.Key = "spanway.stream.outcome" // complete, truncated, stalled, client_gone, upstream_error
+	SpanwayAttempt         attribute.Key = "spanway.attempt"
+	SpanwayAttemptOutcome  attribute.Key = "spanway.attempt.outcome" // won, cancelled
+	SpanwayBackoffReason   attribute.Key = "spanway.backoff.reason"
+	SpanwayBackoffSource   attribute.Key = "spanway.backoff.source"
+	SpanwaySettle          attribute.Key = "spanway.settle"
+	SpanwayShadowDiff      attribute.Key = "spanway.shadow.diff"
+	SpanwayShadowFields    attribute.Key = "spanway.shadow.fields"
+	SpanwayFilledBy        attribute.Key = "filled_by" // of the event cache.hit
+	SpanwayTraceID         attribute.Key = "trace_id"  // of the event shadow.started
+	SpanwayTelemetrySignal attribute.Key = "signal"
+	SpanwayTelemetryReason attribute.Key = "reason"
 )
 
 // Events, all of them ours: a decision, at the moment it was taken.
@@ -123,15 +103,13 @@ const (
 	EventLimitRefused  = "limit.refused"
 	EventShadowStarted = "shadow.started"
 	EventFirstChunk    = "first_chunk"
-	EventStreamEnded   = "stream.ended" // abnormally
 )
 
 // Metrics of the conventions.
 const (
-	MetricHTTPServerDuration       = "http.server.request.duration" // s, stable
-	MetricHTTPServerActiveRequests = "http.server.active_requests"  // {request}, development
-	MetricHTTPClientDuration       = "http.client.request.duration" // s, stable
-	MetricDBClientDuration         = "db.client.operation.duration" // s, stable
+	MetricHTTPServerDuration = "http.server.request.duration" // s, stable
+	MetricHTTPClientDuration = "http.client.request.duration" // s, stable
+	MetricDBClientDuration   = "db.client.operation.duration" // s, stable
 )
 
 // Metrics of ours.

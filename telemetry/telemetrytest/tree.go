@@ -114,7 +114,6 @@ var masks = map[string]string{
 	"network.peer.port":                   "<port>",
 	"client.port":                         "<port>",
 	"spanway.request_id":                  "<id>",
-	"spanway.overhead":                    "<s>",
 	"spanway.stream.max_gap":              "<s>",
 	"gen_ai.response.time_to_first_chunk": "<s>",
 	"spanway.config.hash":                 "<hash>",
