@@ -48,14 +48,12 @@ var server, client = trace.WithSpanKind(trace.SpanKindServer), trace.WithSpanKin
 // begin opens the SERVER span and tells the call its ids.
 func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Context, trace.Span) {
 	ctx, options := o.parent(ctx, call)
-	method, template := known(call.Method), ""
-	name := method
-	if method == other {
+	name := known(call.Method)
+	if name == other {
 		name = "HTTP"
 	}
 	if call.Route != nil {
-		template = call.Route.Template
-		name += " " + template
+		name += " " + call.Route.Template
 	}
 	ctx, span := o.tracer.Start(ctx, name, append(options, server)...)
 	if sc := span.SpanContext(); sc.IsValid() {
