@@ -121,7 +121,7 @@ func newPipeListener() *pipeListener {
 // dial connects a client that has the address peer.
 func (l *pipeListener) dial(peer netip.Addr) (net.Conn, error) {
 	near, far := net.Pipe()
-	from := netip.AddrPortFrom(peer, uint16(l.port.Add(1))) //nolint:gosec // no test makes so many
+	from := netip.AddrPortFrom(peer, uint16(l.port.Add(1))) // no test makes so many
 	select {
 	case l.conns <- addressed{far, from}:
 		return near, nil
