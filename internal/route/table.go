@@ -1,7 +1,6 @@
 package route
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -143,9 +142,11 @@ func (t *Table) Match(call *gateway.Call) (*Entry, error) {
 		call.Route, call.Params = e.Route, match.Vars
 		return e, nil
 	}
-	if errors.Is(match.MatchErr, mux.ErrMethodMismatch) {
+	// mux's ErrMethodMismatch is not asked: it is lost when the host of a later
+	// route matches.
+	if allowed := t.allowed(router, req); len(allowed) > 0 {
 		e := gateway.Errorf(gateway.MethodNotAllowed, "%s is not allowed here", call.Method)
-		e.Allow = t.allowed(router, req)
+		e.Allow = allowed
 		return nil, e
 	}
 	return nil, gateway.Errorf(gateway.NoRoute, "there is nothing at %s %s", call.Method, call.Path)
@@ -156,7 +157,7 @@ func (t *Table) allowed(router *mux.Router, req *http.Request) (methods []string
 	for _, method := range everyMethod {
 		var match mux.RouteMatch
 		req.Method = method
-		if router.Match(req, &match) && match.MatchErr == nil {
+		if router.Match(req, &match) {
 			methods = append(methods, method)
 		}
 	}
