@@ -63,6 +63,8 @@ var rawRequests = []raw{
 	{"a host that is a URL", "GET /files/a HTTP/1.1\r\nHost: gateway/#@evil\r\n\r\n", gateway.Invalid, false, ""},
 	{"an absolute target elsewhere", "GET http://evil/files/a HTTP/1.1\r\nHost: gateway\r\n\r\n", gateway.Misdirected, true, ""},
 	{"an absolute target that is the host", "GET http://gateway/files/a HTTP/1.1\r\nHost: gateway\r\n\r\n", "", true, "Host: files:8080"},
+	{"an absolute target without a path", "GET http://gateway HTTP/1.1\r\nHost: gateway\r\n\r\n", gateway.Invalid, true, ""},
+	{"a target that is a star", "OPTIONS * HTTP/1.1\r\nHost: gateway\r\n\r\n", gateway.NoRoute, true, ""},
 	{"a made-up method", "gEt! /files/a HTTP/1.1\r\nHost: gateway\r\n\r\n", gateway.MethodNotAllowed, true, ""},
 	{"TRACE", "TRACE /files/a HTTP/1.1\r\nHost: gateway\r\n\r\n", gateway.MethodNotAllowed, true, ""},
 	{"CONNECT", "CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", gateway.MethodNotAllowed, false, ""},
