@@ -19,7 +19,7 @@ var asked = []string{
 
 // requestHeader returns the headers that a provider gets.
 func requestHeader(call *gateway.Call) http.Header {
-	header := make(http.Header, len(asked)+3)
+	header := make(http.Header, 8) // more would make it a large map, and few callers send them all
 	for _, name := range asked {
 		if values := call.Header[name]; len(values) > 0 {
 			header[name] = values
@@ -29,8 +29,8 @@ func requestHeader(call *gateway.Call) http.Header {
 		header["Content-Type"] = contentJSON // the body has been read, and is that
 	}
 	header["Accept-Encoding"] = plainly // answers are read as they pass
-	if id := call.Header["X-Request-Id"]; len(id) > 0 {
-		header["X-Request-Id"] = id // the server has put ours there
+	if call.ID != "" {
+		header["X-Request-Id"] = []string{call.ID}
 	}
 	return header
 }

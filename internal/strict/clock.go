@@ -77,9 +77,11 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
+// setDeadline tells net/http's way to stop a read, a deadline long ago, from one
+// that was merely late.
 func (c *Conn) setDeadline(t time.Time) {
 	c.deadline = t
-	c.stopped = !t.IsZero() && !t.After(time.Now())
+	c.stopped = !t.IsZero() && t.Before(c.born)
 }
 
 // earliest gives the deadline that comes first.

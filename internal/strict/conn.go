@@ -15,6 +15,7 @@ import (
 type Conn struct {
 	net.Conn
 
+	born    time.Time
 	framing framing
 	held    buffer // bytes that no Read had room for, or that are not judged yet
 	good    int    // of the held bytes: judged and to be handed on
@@ -25,7 +26,7 @@ type Conn struct {
 
 	mu       sync.Mutex
 	deadline time.Time // that the server set
-	stopped  bool      // it was past already when set: net/http ends its read ahead so
+	stopped  bool      // it lies before the connection: net/http ends its read ahead so
 	due      time.Time // of the head under way; zero if there is none
 	armed    time.Time // what the connection beneath was told; zero is nothing
 	reading  bool      // somebody waits on the connection beneath
@@ -37,7 +38,7 @@ type Conn struct {
 
 // NewConn guards a client's connection.
 func NewConn(c net.Conn, l Limits) *Conn {
-	return &Conn{Conn: c, framing: framing{limits: l}, free: func() {}}
+	return &Conn{Conn: c, born: time.Now(), framing: framing{limits: l}, free: func() {}}
 }
 
 // Read hands on good bytes, of one request at most. Where there is room for a
