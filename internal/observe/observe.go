@@ -81,6 +81,9 @@ type distinct struct {
 }
 
 func (d *distinct) name(s string) string {
+	if s == "" {
+		return "" // none was said, which is no name
+	}
 	d.mu.RLock()
 	_, ok := d.names[s]
 	full := len(d.names) >= d.limit
