@@ -75,12 +75,14 @@ func (d *daemon) follow(ctx context.Context, hangups <-chan os.Signal) {
 		changes = config.Watcher{Path: d.source.path}.Changes(ctx)
 	}
 	for {
+		// Also at first: the file may have changed before it was watched. The reload
+		// has logged what is wrong, and the last good one stays.
+		_, _ = d.reload()
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
 		case <-changes:
 		}
-		_, _ = d.reload() // it has logged what is wrong, and the last good one stays
 	}
 }
