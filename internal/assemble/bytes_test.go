@@ -109,7 +109,7 @@ func TestRawRequests(t *testing.T) {
 					script += "200 good\n"
 				}
 				w := newWorld(t, rawConfig, script, func(string) string { return "" }, zerolog.Disabled)
-				conn, err := w.listener.dial(netip.MustParseAddr("127.0.0.1"))
+				conn, err := w.listener.Dial(netip.MustParseAddr("127.0.0.1"))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -149,7 +149,7 @@ func (c *client) send(r *request) string {
 	time.Sleep(r.later)
 	if c.conn == nil || r.anew {
 		c.leave()
-		conn, err := c.world.listener.dial(r.from)
+		conn, err := c.world.listener.Dial(r.from)
 		if err != nil {
 			return "(no connection)\n"
 		}
@@ -194,6 +194,10 @@ func (c *client) leave() {
 func readAnswer(in *bufio.Reader, r *request) (text string, again bool) {
 	var b strings.Builder
 	resp, err := http.ReadResponse(in, &http.Request{Method: r.method})
+	if err == nil && resp.StatusCode == http.StatusContinue {
+		fmt.Fprintln(&b, resp.Status)
+		resp, err = http.ReadResponse(in, &http.Request{Method: r.method})
+	}
 	if err != nil {
 		if r.gone > 0 {
 			return "(the client has gone)\n", false

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ type world struct {
 	file       *config.File
 	generation *assemble.Generation
 	server     *server.Server
-	listener   *pipeListener
+	listener   *gatewaytest.Listener
 	upstream   *gatewaytest.Provider
 	recorder   *telemetrytest.Recorder
 	memory     *policy.Memory
@@ -45,7 +44,7 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, file: file, listener: newPipeListener(), upstream: gatewaytest.NewProvider(t, script)}
+	w := &world{t: t, file: file, listener: gatewaytest.NewListener(), upstream: gatewaytest.NewProvider(t, script)}
 	measured, recorder := telemetrytest.New(t)
 	w.recorder = recorder
 	log := telemetry.Logger(&w.log, level)
@@ -83,7 +82,7 @@ func (w *world) dialUpstream(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	return addressed{conn, netip.MustParseAddrPort("127.0.0.1:8000")}, nil
+	return gatewaytest.Addressed(conn, netip.MustParseAddrPort("127.0.0.1:8000")), nil
 }
 
 // text is a log that several goroutines write.
@@ -103,59 +102,3 @@ func (t *text) String() string {
 	defer t.mu.Unlock()
 	return t.buffer.String()
 }
-
-// pipeListener is a listener whose connections are pipes.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	close  sync.Once
-	port   atomic.Uint32
-}
-
-func newPipeListener() *pipeListener {
-	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	l.port.Store(40000)
-	return l
-}
-
-// dial connects a client that has the address peer.
-func (l *pipeListener) dial(peer netip.Addr) (net.Conn, error) {
-	near, far := net.Pipe()
-	from := netip.AddrPortFrom(peer, uint16(l.port.Add(1))) // no test makes so many
-	select {
-	case l.conns <- addressed{far, from}:
-		return near, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Accept implements net.Listener.
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *pipeListener) Close() error {
-	l.close.Do(func() { close(l.closed) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (l *pipeListener) Addr() net.Addr {
-	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:8080"))
-}
-
-// addressed is a pipe whose peer has an address.
-type addressed struct {
-	net.Conn
-	peer netip.AddrPort
-}
-
-// RemoteAddr implements net.Conn.
-func (a addressed) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(a.peer) }
