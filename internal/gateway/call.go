@@ -84,7 +84,12 @@ func NewCall(method, path string, header http.Header) *Call {
 	if header == nil {
 		header = http.Header{}
 	}
-	return &Call{Method: method, Path: path, Header: header, Received: time.Now(), shared: new(shared)}
+	made := &struct { // together: one allocation
+		call   Call
+		shared shared
+	}{call: Call{Method: method, Path: path, Header: header, Received: time.Now()}}
+	made.call.shared = &made.shared
+	return &made.call
 }
 
 // Note is what a policy decided, in a word from a small set, with the facts
@@ -153,7 +158,10 @@ func (c *Call) To(target *Target) *Call {
 	n := c.shared.attempts
 	c.shared.last = target
 	c.shared.mu.Unlock()
-	again := *c
-	again.Attempt = &Attempt{Number: n, Target: target, Timeouts: c.Timeouts}
-	return &again
+	made := &struct { // together: one allocation
+		call    Call
+		attempt Attempt
+	}{*c, Attempt{Number: n, Target: target, Timeouts: c.Timeouts}}
+	made.call.Attempt = &made.attempt
+	return &made.call
 }

@@ -19,6 +19,7 @@ type Reply struct {
 
 	closer io.Closer
 	done   []func(*Reply)
+	first  [4]func(*Reply) // where those of most replies fit
 }
 
 // NewReply returns a reply whose body is closed with it. closer may be nil.
@@ -35,7 +36,12 @@ func NewReply(status int, header http.Header, body io.Reader, length int64, clos
 // OnDone runs f once, when the reply has been closed, in the order of
 // registration: the innermost policy first. Budgets settle and spans end there,
 // because a stream's usage is known only at its end.
-func (r *Reply) OnDone(f func(*Reply)) { r.done = append(r.done, f) }
+func (r *Reply) OnDone(f func(*Reply)) {
+	if r.done == nil {
+		r.done = r.first[:0]
+	}
+	r.done = append(r.done, f)
+}
 
 // Close ends the reply: it gives its connection back or closes it, then runs
 // what OnDone has registered. Closing again does nothing.

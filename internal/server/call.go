@@ -13,18 +13,24 @@ import (
 	"github.com/spanway/spanway/internal/strict"
 )
 
-// hopByHop are the headers that concern one connection (RFC 9110 §7.6.1), and
-// those that were made to be.
-var hopByHop = []string{
-	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings", "Expect", "Content-Length",
-}
+// kind says what becomes of a header.
+type kind int
 
-// spoken are the headers by which a proxy says whom it forwards for. From a peer
-// that is not trusted they are lies until proven otherwise.
-var spoken = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port",
-	"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Server", "X-Real-Ip", "X-Original-Url", "X-Rewrite-Url",
+const (
+	travels  kind = iota
+	hopByHop      // it concerns one connection (RFC 9110 §7.6.1), or was made to
+	spoken        // a proxy says whom it forwards for: from a peer that is not trusted, a lie until proven otherwise
+)
+
+// kinds of the headers that do not simply travel.
+var kinds = map[string]kind{
+	"Connection": hopByHop, "Keep-Alive": hopByHop, "Proxy-Connection": hopByHop, "Proxy-Authenticate": hopByHop,
+	"Proxy-Authorization": hopByHop, "Te": hopByHop, "Trailer": hopByHop, "Transfer-Encoding": hopByHop,
+	"Upgrade": hopByHop, "Http2-Settings": hopByHop, "Expect": hopByHop, "Content-Length": hopByHop,
+
+	"Forwarded": spoken, "X-Forwarded-For": spoken, "X-Forwarded-Host": spoken, "X-Forwarded-Proto": spoken,
+	"X-Forwarded-Port": spoken, "X-Forwarded-Prefix": spoken, "X-Forwarded-Uri": spoken, "X-Forwarded-Server": spoken,
+	"X-Real-Ip": spoken, "X-Original-Url": spoken, "X-Rewrite-Url": spoken,
 }
 
 // credentials are the headers in which a caller may show a key. They are ours to
@@ -131,21 +137,15 @@ func clean(call *gateway.Call, r *http.Request) {
 			h.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range hopByHop {
-		delete(h, name)
-	}
 	for name := range h {
-		if strings.IndexByte(name, '_') >= 0 {
+		switch what := kinds[name]; {
+		case what == hopByHop, what == spoken && !call.Trusted:
+			delete(h, name)
+		case strings.IndexByte(name, '_') >= 0:
 			delete(h, name) // some servers read "_" as "-"
 		}
 	}
 	forwarded := h["X-Forwarded-For"]
-	if !call.Trusted {
-		for _, name := range spoken {
-			delete(h, name)
-		}
-		forwarded = nil
-	}
 	if call.Peer.IsValid() {
 		forwarded = append(forwarded, call.Peer.Addr().Unmap().String())
 	}
@@ -156,9 +156,12 @@ func clean(call *gateway.Call, r *http.Request) {
 		h["X-Forwarded-Host"] = []string{r.Host}
 	}
 	if h["X-Forwarded-Proto"] == nil {
-		h["X-Forwarded-Proto"] = []string{"http"}
+		h["X-Forwarded-Proto"] = cleartext
 	}
 }
+
+// cleartext is what X-Forwarded-Proto says of every call. Nobody writes to it.
+var cleartext = []string{"http"}
 
 const maxRequestID = 128
 
