@@ -31,8 +31,10 @@ type writer struct {
 	allowed time.Time
 }
 
-// head sets the headers that every answer has.
+// head sets the headers that every answer has, and gives the client time to take
+// it: net/http writes short answers only after the handler has returned.
 func (w *writer) head() http.Header {
+	w.extend()
 	h := w.Header()
 	own := make([]string, 0, 4)
 	set := func(name, value string) {
@@ -143,6 +145,9 @@ func (w *writer) copy(reply *gateway.Reply) error {
 					return errors.Join(errClientGone, err)
 				}
 			}
+		}
+		if err != nil {
+			w.extend() // for what ends the answer: it may come long after the last piece
 		}
 		switch {
 		case errors.Is(err, io.EOF):
