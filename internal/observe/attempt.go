@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
@@ -58,8 +59,25 @@ func (s *sending) begin(ctx context.Context) context.Context {
 		name = string(s.operation) + " " + s.model
 	}
 	ctx, s.span = s.observer.tracer.Start(ctx, name, client)
-	s.observer.propagator.Inject(ctx, (*outgoing)(s.call.Attempt))
+	s.observer.propagate(ctx, s.span.SpanContext(), s.call.Attempt)
 	return ctx
+}
+
+// propagate writes down what tells the upstream its place in the trace. With
+// W3C's propagators, the default, that is two strings.
+func (o *Observer) propagate(ctx context.Context, c trace.SpanContext, attempt *gateway.Attempt) {
+	if !o.telemetry.W3C() || baggage.FromContext(ctx).Len() > 0 {
+		o.telemetry.Propagator().Inject(ctx, (*outgoing)(attempt))
+		return
+	}
+	if !c.IsValid() {
+		return
+	}
+	var room [64]byte
+	attempt.Propagate = append(make([]gateway.Fact, 0, 2), gateway.Fact{Key: "traceparent", Value: string(telemetry.AppendTraceparent(room[:0], c))})
+	if state := c.TraceState(); state.Len() > 0 {
+		attempt.Propagate = append(attempt.Propagate, gateway.Fact{Key: "tracestate", Value: state.String()})
+	}
 }
 
 // outgoing carries a trace's context into the headers of an attempt.

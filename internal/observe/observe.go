@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spanway/spanway/internal/gateway"
@@ -36,13 +35,13 @@ type Options struct {
 
 // Observer makes the joints of a process.
 type Observer struct {
-	tracer     trace.Tracer
-	propagator propagation.TextMapPropagator
-	log        zerolog.Logger
-	incoming   func() Incoming
-	metrics    *metrics
-	names      telemetry.Names
-	models     distinct
+	tracer    trace.Tracer
+	telemetry *telemetry.Telemetry
+	log       zerolog.Logger
+	incoming  func() Incoming
+	metrics   *metrics
+	names     telemetry.Names
+	models    distinct
 }
 
 // New returns an observer that reports to o.Telemetry.
@@ -56,13 +55,13 @@ func New(o Options) (*Observer, error) {
 		incoming = func() Incoming { return Automatic }
 	}
 	return &Observer{
-		tracer:     o.Telemetry.Tracer(),
-		propagator: o.Telemetry.Propagator(),
-		log:        o.Log,
-		incoming:   incoming,
-		metrics:    m,
-		names:      o.Names,
-		models:     distinct{limit: maxNames},
+		tracer:    o.Telemetry.Tracer(),
+		telemetry: o.Telemetry,
+		log:       o.Log,
+		incoming:  incoming,
+		metrics:   m,
+		names:     o.Names,
+		models:    distinct{limit: maxNames},
 	}, nil
 }
 
@@ -119,7 +118,7 @@ func (o *Observer) parent(ctx context.Context, call *gateway.Call) (context.Cont
 	if way == Ignore || !carries(call.Header) {
 		return ctx, nil
 	}
-	ctx = o.propagator.Extract(ctx, propagation.HeaderCarrier(call.Header))
+	ctx = o.telemetry.Extract(ctx, call.Header)
 	remote := trace.SpanContextFromContext(ctx)
 	if way == Continue || !remote.IsValid() {
 		return ctx, nil
