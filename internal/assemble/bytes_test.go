@@ -108,13 +108,15 @@ func TestRawRequests(t *testing.T) {
 				if r.goes {
 					script += "200 good\n"
 				}
-				w := newWorld(t, rawConfig, script, func(string) string { return "" }, zerolog.Disabled)
+				w := newWorld(t, rawConfig, script, func(string) string { return "" }, zerolog.TraceLevel)
 				conn, err := w.listener.Dial(netip.MustParseAddr("127.0.0.1"))
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer conn.Close()
-				go func() { _, _ = io.WriteString(conn, r.text) }() // the gateway may close before it has read all
+				secret := "Host: gateway\r\nX-Secret: " + canaryText + "\r\nAuthorization: Bearer " + canaryKey + "\r\n"
+				text := strings.Replace(r.text, "Host: gateway\r\n", secret, 1)
+				go func() { _, _ = io.WriteString(conn, text) }() // the gateway may close before it has read all
 				in := bufio.NewReader(conn)
 				checkAnswer(t, w, in, r)
 				synctest.Wait()
@@ -122,6 +124,7 @@ func TestRawRequests(t *testing.T) {
 					t.Errorf("the upstream was dialled %d times and got %d requests", dialled, sent)
 				}
 				checkNext(t, conn, in, r.goes)
+				checkUntold(t, &played{world: w})
 			})
 		})
 	}

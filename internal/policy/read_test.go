@@ -39,7 +39,7 @@ func chatOf(size int) string { return chat(size - len(chat(0))) }
 
 func noise(n int) string {
 	letters := []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/")
-	random, b := rand.New(rand.NewPCG(1, 2)), make([]byte, n) //nolint:gosec // the same each time
+	random, b := rand.New(rand.NewPCG(1, 2)), make([]byte, n) // the same each time
 	for i := range b {
 		b[i] = letters[random.IntN(len(letters))]
 	}

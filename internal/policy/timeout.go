@@ -15,6 +15,12 @@ type Timeout struct {
 	Total      time.Duration `yaml:"total"`       // from the start to the last byte
 }
 
+// DefaultTimeout bounds what a file leaves unbounded. Models may think for
+// minutes; a hung upstream must not hold a call for ever.
+func DefaultTimeout() *Timeout {
+	return &Timeout{Connect: 10 * time.Second, FirstToken: 10 * time.Minute, Idle: 5 * time.Minute}
+}
+
 // Policy hands the bounds of single waits to whoever waits, and bounds the whole
 // by the context. That context lives as long as the reply's body.
 func (t *Timeout) Policy() gateway.Policy {

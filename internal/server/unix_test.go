@@ -50,7 +50,7 @@ func TestASocketFileIsTakenOverFromTheDeadOnly(t *testing.T) {
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			folder, err := os.MkdirTemp("", "s") // the path of a socket must be short
+			folder, err := os.MkdirTemp("", "s") //nolint:usetesting // the path of a socket must be short
 			if err != nil {
 				t.Fatal(err)
 			}
