@@ -81,6 +81,7 @@ func defaults() *File {
 		Limits:    server.DefaultLimits(),
 		Drain:     server.DefaultDrain(),
 		Telemetry: Telemetry{GenAIConventions: "v1.41"},
+		Attempt:   policy.Attempt{Timeout: policy.DefaultTimeout()},
 		LLM:       LLM{Passthrough: true},
 	}
 }

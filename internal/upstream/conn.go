@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -23,7 +24,9 @@ type conn struct {
 	buf        []byte
 	start, end int // buf[start:end] has been read from the peer, and by no one here
 
-	bounded     bool // a deadline is set
+	due         time.Time // until when a read may wait; zero is for ever
+	armed       time.Time // the deadline of the connection beneath, not later than due; zero is none
+	bounded     bool      // writes have a deadline
 	interrupted atomic.Bool
 	onCancel    func() // interrupt, bound once
 
@@ -71,10 +74,45 @@ func (c *conn) interrupt() {
 	_ = c.SetDeadline(past) // fails only on a closed connection, which is as good
 }
 
-// within bounds what is read and written from now on; 0 lifts the bound. It
-// never undoes an interruption: either interrupt's deadline comes last, or its
-// mark is seen here.
+// within bounds what is read from now on; 0 lifts the bound. Every piece of a
+// stream moves it, and each move of the deadline beneath costs, so that one is
+// only moved to come sooner: a read that it ends too early begins again.
 func (c *conn) within(wait time.Duration) {
+	c.due = time.Time{}
+	if wait == 0 {
+		return
+	}
+	c.due = time.Now().Add(wait)
+	if c.armed.IsZero() || c.due.Before(c.armed) {
+		c.arm()
+	}
+}
+
+// arm moves the deadline beneath to where it belongs. It never undoes an
+// interruption: either interrupt's deadline comes last, or its mark is seen here.
+func (c *conn) arm() {
+	c.armed = c.due
+	_ = c.SetReadDeadline(c.due) // fails only on a closed connection, as the next read will say
+	if c.interrupted.Load() {
+		_ = c.SetReadDeadline(past)
+	}
+}
+
+// Read implements io.Reader, within the bound.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.interrupted.Load() ||
+			!c.due.IsZero() && !time.Now().Before(c.due) {
+			return n, err
+		}
+		c.arm()
+	}
+}
+
+// writeWithin bounds what is written from now on; 0 lifts the bound. It is exact,
+// since TLS cannot go on after a write that was ended too early.
+func (c *conn) writeWithin(wait time.Duration) {
 	if wait == 0 && !c.bounded {
 		return
 	}
@@ -83,9 +121,9 @@ func (c *conn) within(wait time.Duration) {
 		at = time.Now().Add(wait)
 	}
 	c.bounded = wait > 0
-	_ = c.SetDeadline(at) // fails only on a closed connection, as the next read will say
+	_ = c.SetWriteDeadline(at) // fails only on a closed connection, as the next write will say
 	if c.interrupted.Load() {
-		_ = c.SetDeadline(past)
+		_ = c.SetWriteDeadline(past)
 	}
 }
 
