@@ -2,6 +2,7 @@ package assemble_test
 
 import (
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/tools/txtar"
@@ -119,6 +121,7 @@ func play(t *testing.T, archive *txtar.Archive, env map[string]string, level zer
 	}
 	beside.Wait()
 	c.leave()
+	time.Sleep(time.Hour) // an upstream notices late that its client has gone
 	synctest.Wait()
 	if used := w.memory.Used(); used != 0 {
 		t.Errorf("%d bytes of buffer memory were not given back", used)
@@ -166,6 +169,9 @@ func (p *played) sent() string {
 		if body = strings.ReplaceAll(body, "\r\n", "\n"); body != "" {
 			b.WriteString("\n" + strings.TrimSuffix(body, "\n") + "\n")
 		}
+	}
+	if gone := p.world.upstream.Gone(); gone > 0 {
+		fmt.Fprintf(&b, "(connections that were closed before the answer's end: %d)\n", gone)
 	}
 	return b.String()
 }

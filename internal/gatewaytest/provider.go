@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -225,7 +226,7 @@ func (h *head) text(method string) string {
 	case h.status == http.StatusNoContent || h.status == http.StatusNotModified:
 		body = ""
 	case header.Get("Content-Length") == "" && header.Get("Transfer-Encoding") == "":
-		header.Set("Content-Length", fmt.Sprint(len(body)))
+		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	if !h.stream && body != "" && body[0] == '{' && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", "application/json")
