@@ -6,7 +6,7 @@ set -euo pipefail
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-go test -v "$@" ./... >"$log" 2>&1 || status=$?
+go test -v -timeout 5m "$@" ./... >"$log" 2>&1 || status=$?
 if [ $status != 0 ]; then
   grep -vE '^=== |^ *--- PASS|^(PASS|ok)' "$log" || true
   exit $status

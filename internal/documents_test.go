@@ -36,14 +36,14 @@ func firstColumns(t *testing.T, name, from, to string) []string {
 }
 
 // same compares two lists without regard to their order.
-func same(t *testing.T, what string, documented, real []string) {
+func same(t *testing.T, what string, documented, there []string) {
 	t.Helper()
 	for _, word := range documented {
-		if !slices.Contains(real, word) {
+		if !slices.Contains(there, word) {
 			t.Errorf("%s: %s is documented and not there", what, word)
 		}
 	}
-	for _, word := range real {
+	for _, word := range there {
 		if !slices.Contains(documented, word) {
 			t.Errorf("%s: %s is there and not documented", what, word)
 		}
