@@ -6,6 +6,7 @@ package assemble
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/spanway/spanway/internal/admin"
 	"github.com/spanway/spanway/internal/config"
@@ -61,7 +62,7 @@ func New(file *config.File, process *Process) (*Generation, error) {
 		g.Close()
 		return nil, err
 	}
-	process.Memory.Resize(int64(file.Limits.Buffered))
+	process.Memory.Resize(buffered(file))
 	g.Live = &server.Live{
 		Handler: b.front(route.NewTable(b.entries())),
 		Dialect: provider.OpenAI,
@@ -69,6 +70,14 @@ func New(file *config.File, process *Process) (*Generation, error) {
 		Limits:  file.Limits,
 	}
 	return g, nil
+}
+
+// buffered is the room for bodies: that of the file, but no more than half of
+// GOMEMLIMIT, where there is one. What calls hold cannot be collected, and half
+// of the calls answered is better than a process killed with all of them.
+func buffered(file *config.File) int64 {
+	const ask = -1 // sets nothing
+	return min(int64(file.Limits.Buffered), debug.SetMemoryLimit(ask)/2)
 }
 
 // Close gives back what the generation has leased. Calls under way go on.
