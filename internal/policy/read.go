@@ -134,10 +134,10 @@ func readAll(body gateway.Body, room *room) ([]byte, error) {
 	buf := make([]byte, 0, size)
 	for {
 		if len(buf) == cap(buf) {
-			if int64(len(buf)) == body.Length {
-				return buf, drained(body.Reader)
+			if int64(len(buf)) == body.Length || int64(len(buf)) == body.Limit {
+				return buf, drained(body.Reader, body.Limit)
 			}
-			more := max(min(int64(cap(buf)), body.Limit+1-int64(cap(buf))), 1)
+			more := max(min(int64(cap(buf)), body.Limit-int64(cap(buf))), 1)
 			if err := room.take(more); err != nil {
 				return nil, err
 			}
@@ -158,12 +158,19 @@ func readAll(body gateway.Body, room *room) ([]byte, error) {
 
 // drained lets the reader give its io.EOF, by which the server knows that the
 // client has said all.
-func drained(r io.Reader) error {
+func drained(r io.Reader, limit int64) error {
 	var one [1]byte
-	if _, err := r.Read(one[:]); err != nil && !errors.Is(err, io.EOF) {
-		return err
+	for {
+		n, err := r.Read(one[:])
+		switch {
+		case n > 0:
+			return tooLarge(limit)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
 	}
-	return nil
 }
 
 func tooLarge(limit int64) error {
