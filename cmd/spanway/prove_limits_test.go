@@ -36,9 +36,9 @@ func TestProveSlowHeads(t *testing.T) {
 	close(over)
 	others.Wait()
 	pool.close()
-	prove(t, slow.failed() == 0 && slow.quantile(1) < 12*time.Second, "slow heads are answered 408 and closed",
+	provef(t, slow.failed() == 0 && slow.quantile(1) < 12*time.Second, "slow heads are answered 408 and closed",
 		"%d of %d not, the last after %s%s", slow.failed(), clients, slow.quantile(1), slow.why())
-	prove(t, beside.failed() == 0 && beside.quantile(.99) < 2*max(alone.quantile(.99), 2*time.Millisecond), "others do not see them",
+	provef(t, beside.failed() == 0 && beside.quantile(.99) < 2*max(alone.quantile(.99), 2*time.Millisecond), "others do not see them",
 		"%d of %d calls failed; p50 %s and p99 %s, %s and %s without%s", beside.failed(), beside.calls,
 		beside.quantile(.5), beside.quantile(.99), alone.quantile(.5), alone.quantile(.99), beside.why())
 }
@@ -98,7 +98,7 @@ func TestProveConnectionLimit(t *testing.T) {
 	_, closing, err := l.ask(shortChat())
 	took := time.Since(began)
 	healthy := p.probed("/healthz")
-	prove(t, err != nil && strings.HasPrefix(err.Error(), "503 ") && closing && took < time.Second && healthy == http.StatusOK,
+	provef(t, err != nil && strings.HasPrefix(err.Error(), "503 ") && closing && took < time.Second && healthy == http.StatusOK,
 		"with 100 connections open, the next is answered 503", "%.60s after %s, /healthz %d", fmt.Sprint(err), took.Round(10*time.Microsecond), healthy)
 }
 
@@ -140,7 +140,7 @@ func TestProveHealthUnderFullCPU(t *testing.T) {
 	})
 	workers.Wait()
 	pool.close()
-	prove(t, health.failed() == 0 && health.quantile(1) < time.Second && load.failed() == 0, "/healthz answers within 1 s under full CPU",
+	provef(t, health.failed() == 0 && health.quantile(1) < time.Second && load.failed() == 0, "/healthz answers within 1 s under full CPU",
 		"the slowest of %d took %s, beside %d calls of which %d failed%s%s", health.calls, health.quantile(1), load.calls, load.failed(), health.why(), load.why())
 }
 
@@ -181,7 +181,7 @@ func TestProveMemory(t *testing.T) {
 	peak := p.peak()
 	eventually(t, "the memory is given back", func() bool { return p.metric("go_memory_used_bytes", `"other"`) < 96<<20 })
 	err := p.after()
-	prove(t, load.failed() == 0 && served > 0 && peak < 128 && err == nil, "600 bodies of 1 MiB, 200 at a time, under GOMEMLIMIT=64MiB",
+	provef(t, load.failed() == 0 && served > 0 && peak < 128 && err == nil, "600 bodies of 1 MiB, 200 at a time, under GOMEMLIMIT=64MiB",
 		"%d served, %d shed with 503, %d failed; %.0f MiB at the peak, %.0f after%s", served, shed, load.failed(), peak, p.rss(), load.why())
 }
 

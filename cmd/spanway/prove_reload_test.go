@@ -119,12 +119,12 @@ func TestProveReload(t *testing.T) {
 	for late := time.Now().Add(patience); !idle() && time.Now().Before(late); {
 		time.Sleep(20 * time.Millisecond)
 	}
-	prove(t, load.failed() == 0 && load.calls > rate, "1000 reloads lose no call", "%d of %d calls at %d/s, %d reloads in %s, p99 %s%s",
+	provef(t, load.failed() == 0 && load.calls > rate, "1000 reloads lose no call", "%d of %d calls at %d/s, %d reloads in %s, p99 %s%s",
 		load.failed(), load.calls, rate, reloads, took.Round(100*time.Millisecond), load.quantile(.99), load.why())
-	prove(t, len(wrong) == 0, "broken files change nothing", "%d of %d were broken, wrong: %v", reloads/2, reloads, wrong)
-	prove(t, goroutinesThen <= goroutines+goroutines/4+10 && descriptorsThen <= descriptors+descriptors/4+10, "goroutines and descriptors do not grow",
+	provef(t, len(wrong) == 0, "broken files change nothing", "%d of %d were broken, wrong: %v", reloads/2, reloads, wrong)
+	provef(t, goroutinesThen <= goroutines+goroutines/4+10 && descriptorsThen <= descriptors+descriptors/4+10, "goroutines and descriptors do not grow",
 		"%d and %d before, %d and %d after", goroutines, descriptors, goroutinesThen, descriptorsThen)
-	prove(t, conns[0] < 150 && conns[1] < 150 && idle(), "pools do not grow", "%d and %d connections to the two origins under load, %d to the one that was dropped",
+	provef(t, conns[0] < 150 && conns[1] < 150 && idle(), "pools do not grow", "%d and %d connections to the two origins under load, %d to the one that was dropped",
 		conns[0], conns[1], models[1].open.Load())
-	prove(t, grown < 16, "memory does not grow", "%.1f MiB after a quarter of the reloads, %+.1f after all", memory, grown)
+	provef(t, grown < 16, "memory does not grow", "%.1f MiB after a quarter of the reloads, %+.1f after all", memory, grown)
 }

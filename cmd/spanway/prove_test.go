@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// prove prints the line of one claim.
-func prove(t *testing.T, holds bool, claim, format string, numbers ...any) {
+// provef prints the line of one claim.
+func provef(t *testing.T, holds bool, claim, format string, numbers ...any) {
 	t.Helper()
 	verdict := "PASS"
 	if !holds {
