@@ -17,8 +17,8 @@ import (
 
 type runCommand struct {
 	Config   string `help:"Configuration file; by default that of SPANWAY_CONFIG, else the built-in one." type:"path"`
-	Data     string `help:"Data listener: host:port, or unix:///path. Overrides the file." placeholder:"ADDRESS"`
-	Probe    string `help:"Probe listener: host:port. Overrides the file." placeholder:"ADDRESS"`
+	Data     string `help:"Data listener: host:port, or unix:///path; by default SPANWAY_DATA, else the file's." placeholder:"ADDRESS"`
+	Probe    string `help:"Probe listener: host:port; by default SPANWAY_PROBE, else the file's." placeholder:"ADDRESS"`
 	LogLevel string `help:"Log level: trace, debug, info, warn or error." default:"info" enum:"trace,debug,info,warn,error"`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
@@ -14,11 +15,11 @@ type source struct {
 	overrides []func(*config.File)
 }
 
+// newSource takes what the flags do not say from the environment.
 func newSource(w *world, path, data, probe string) source {
-	if path == "" {
-		path = w.getenv("SPANWAY_CONFIG")
-	}
-	s := source{path: path, getenv: w.getenv}
+	s := source{path: cmp.Or(path, w.getenv("SPANWAY_CONFIG")), getenv: w.getenv}
+	data = cmp.Or(data, w.getenv("SPANWAY_DATA"))
+	probe = cmp.Or(probe, w.getenv("SPANWAY_PROBE"))
 	if data != "" {
 		s.overrides = append(s.overrides, func(f *config.File) { f.Listen.Data = data })
 	}
