@@ -1,18 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bare is an environment with nothing in it.
@@ -127,6 +131,25 @@ func TestCallsComeOverAUnixSocket(t *testing.T) {
 	}
 }
 
+// Half is what the collector can work with: what calls hold is not garbage.
+func TestBodiesTakeHalfOfTheMemoryLimitAtMost(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(64 << 20))
+	r := start(t, mocked+"limits: {body: 40MiB}")
+	for mib, want := range map[int]int{31: http.StatusContinue, 33: http.StatusServiceUnavailable} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", mib<<20)
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || got.StatusCode != want {
+			t.Errorf("a body of %d MiB: got %v %v, want %d", mib, got, err, want)
+		}
+	}
+}
+
 func TestVerbs(t *testing.T) {
 	file := configFile(t, mocked)
 	for _, tt := range []struct {
@@ -153,7 +176,7 @@ func TestVerbs(t *testing.T) {
 	if _, stderr, err := verb(t, bare, "rnu"); !errors.As(err, &status) || status != 2 || !strings.Contains(stderr, "rnu") {
 		t.Errorf("a verb that does not exist: %v %s", err, stderr)
 	}
-	secret := func(string) string { return "sk-canary" }
+	secret := func(name string) string { return map[string]string{"KEY": "sk-canary"}[name] }
 	effective, _, err := verb(t, secret, "config", "effective", configFile(t, `upstreams: {a: {url: "http://127.0.0.1:1", dialect: openai, keys: ["${KEY}"]}}`))
 	if err != nil || strings.Contains(effective, "canary") {
 		t.Errorf("config effective shows secrets: %v %s", err, effective)

@@ -107,9 +107,9 @@ func TestProveCollector(t *testing.T) {
 	const rate = 300
 	turns, turn := 8, length(2*time.Second, 500*time.Millisecond)
 	if testing.Short() {
-		turns = 4
+		turns = 3
 	}
-	const flush = 2 * time.Second
+	const flush = time.Second
 	settings := mocked + "drain: {flush: " + flush.String() + "}\n"
 	for _, fault := range faults {
 		t.Run(fault.name+" "+fault.protocol, func(t *testing.T) {

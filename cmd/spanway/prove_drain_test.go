@@ -32,7 +32,7 @@ func sink(t *testing.T) (url string, spans *atomic.Int64) {
 // connections that are used afterwards.
 func TestProveDrain(t *testing.T) {
 	const rate, streams, idlers = 500, 60, 100
-	notice, longest := length(5*time.Second, 3*time.Second), length(60*time.Second, 14*time.Second)
+	notice, longest := length(5*time.Second, 3*time.Second), length(60*time.Second, 12*time.Second)
 	upstream := newModel(t)
 	url, spans := sink(t)
 	p := spawn(t, fmt.Sprintf("upstreams: {m: {url: %q, dialect: openai, default: true}}\ndrain: {notice: %s, calls: 70s, flush: 5s}\n", upstream.url, notice),
