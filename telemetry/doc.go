@@ -2,8 +2,11 @@
 // on its own: it knows nothing of the gateway, and any service may import it.
 //
 // [Open] reads the OTEL_* environment variables and returns a [Telemetry], which
-// hands out a tracer, a meter, a propagator and an HTTP handler for metrics.
-// Metrics are the OpenTelemetry SDK's. Traces are not: this package implements
+// hands out a tracer, instruments, a propagator and an HTTP handler for metrics.
+// Metrics are collected and exported by the OpenTelemetry SDK; what is recorded
+// at each call is recorded by [Histogram] and [Counter], whose series are found
+// once, because the SDK finds them anew at each measurement. Traces are not the
+// SDK's: this package implements
 // OpenTelemetry's tracing API itself, because the SDK writes a span three times
 // (into its own structs, into protobuf structs, into bytes) and that costs more
 // than carrying a request does. Here a span is written once:

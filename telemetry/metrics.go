@@ -28,9 +28,12 @@ var (
 	ownBuckets   = []float64{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1}
 )
 
-// views give each histogram its boundaries, whoever makes the instrument.
-func views() []sdkmetric.View {
-	boundaries := map[string][]float64{
+// otherBuckets are the SDK's own, for what the table does not name.
+var otherBuckets = []float64{0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000}
+
+// boundaries are the buckets of each histogram, whoever makes the instrument.
+var boundaries = func() map[string][]float64 {
+	table := map[string][]float64{
 		MetricHTTPServerDuration: httpBuckets,
 		MetricHTTPClientDuration: httpBuckets,
 		MetricDBClientDuration:   dbBuckets,
@@ -39,25 +42,27 @@ func views() []sdkmetric.View {
 	for _, version := range []string{GenAIReleased, GenAILatest} {
 		names := GenAI(version)
 		for _, name := range []string{names.OperationDuration, names.EmbeddingsDuration, names.TimeToFirstChunk, names.TimePerOutputChunk} {
-			boundaries[name] = genAIBuckets
+			table[name] = genAIBuckets
 		}
 		for _, name := range []string{names.TokenUsage, names.InputTokens, names.OutputTokens} {
 			if name != "" {
-				boundaries[name] = tokenBuckets
+				table[name] = tokenBuckets
 			}
 		}
 	}
-	// One view for all: the SDK asks each view about each instrument.
-	return []sdkmetric.View{func(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
-		buckets, ok := boundaries[i.Name]
-		if !ok || i.Kind != sdkmetric.InstrumentKindHistogram {
-			return sdkmetric.Stream{}, false
-		}
-		return sdkmetric.Stream{
-			Name: i.Name, Description: i.Description, Unit: i.Unit,
-			Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: buckets},
-		}, true
-	}}
+	return table
+}()
+
+// view gives the SDK's histograms their boundaries.
+func view(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+	buckets, ok := boundaries[i.Name]
+	if !ok || i.Kind != sdkmetric.InstrumentKindHistogram {
+		return sdkmetric.Stream{}, false
+	}
+	return sdkmetric.Stream{
+		Name: i.Name, Description: i.Description, Unit: i.Unit,
+		Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: buckets},
+	}, true
 }
 
 // metricExporters says which exporters OTEL_METRICS_EXPORTER asks for.
@@ -84,15 +89,16 @@ func (e environment) metricExporters(o *Options) []string {
 }
 
 // openMetrics makes the meter provider and, if Prometheus is on, the handler
-// that its scrapes ask.
-func openMetrics(ctx context.Context, env environment, o *Options, r *resource.Resource) (*sdkmetric.MeterProvider, http.Handler, error) {
-	options := []sdkmetric.Option{sdkmetric.WithResource(r), sdkmetric.WithView(views()...)}
+// that its scrapes ask. Each reader collects ours beside the SDK's.
+func openMetrics(ctx context.Context, env environment, o *Options, r *resource.Resource, ours *instruments) (*sdkmetric.MeterProvider, http.Handler, error) {
+	options := []sdkmetric.Option{sdkmetric.WithResource(r), sdkmetric.WithView(view)}
 	handler := http.Handler(http.NotFoundHandler())
 	for _, name := range env.metricExporters(o) {
 		switch name {
 		case "prometheus":
 			registry := prometheus.NewRegistry()
-			reader, err := promexporter.New(promexporter.WithRegisterer(registry), promexporter.WithoutScopeInfo())
+			reader, err := promexporter.New(promexporter.WithRegisterer(registry), promexporter.WithoutScopeInfo(),
+				promexporter.WithProducer(ours.producer(sdkmetric.DefaultTemporalitySelector)))
 			if err != nil {
 				return nil, nil, fmt.Errorf("prometheus exporter: %w", err)
 			}
@@ -103,13 +109,13 @@ func openMetrics(ctx context.Context, env environment, o *Options, r *resource.R
 			if err != nil {
 				return nil, nil, fmt.Errorf("metric exporter: %w", err)
 			}
-			options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
+			options = append(options, periodic(exporter, ours))
 		case "console":
-			options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(consoleMetrics{o.Console})))
+			options = append(options, periodic(consoleMetrics{o.Console}, ours))
 		}
 	}
 	if o.Reader != nil {
-		options = append(options, sdkmetric.WithReader(o.Reader))
+		options = append(options, sdkmetric.WithReader(o.Reader(ours.producer(sdkmetric.DefaultTemporalitySelector))))
 	}
 	provider := sdkmetric.NewMeterProvider(options...)
 	if o.Reader == nil { // a test wants to see its own metrics only
@@ -118,6 +124,12 @@ func openMetrics(ctx context.Context, env environment, o *Options, r *resource.R
 		}
 	}
 	return provider, handler, nil
+}
+
+// periodic reads for an exporter, in the temporality that it wants:
+// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is its to read.
+func periodic(exporter sdkmetric.Exporter, ours *instruments) sdkmetric.Option {
+	return sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(ours.producer(exporter.Temporality))))
 }
 
 // newOTLPMetrics makes a stock exporter; OTEL_METRIC_EXPORT_INTERVAL and the

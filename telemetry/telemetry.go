@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -53,9 +54,10 @@ type Options struct {
 
 	// Record, for tests, gets each sampled span as an encoded OTLP Span, on the
 	// goroutine that ended it, in place of any exporter. It must copy what it
-	// keeps and be safe for concurrent use. Reader likewise collects metrics.
+	// keeps and be safe for concurrent use. Reader likewise makes what collects
+	// metrics; it must hand the producer to it.
 	Record func(span []byte)
-	Reader sdkmetric.Reader
+	Reader func(sdkmetric.Producer) sdkmetric.Reader
 }
 
 // The instrumentation scope of Telemetry.Tracer and Telemetry.Meter.
@@ -75,9 +77,10 @@ type Telemetry struct {
 	w3c        bool
 	handler    http.Handler
 
-	exporter string // by its name, for State
-	queue    *queue // nil if spans are not exported
-	metrics  *sdkmetric.MeterProvider
+	exporter    string // by its name, for State
+	queue       *queue // nil if spans are not exported
+	metrics     *sdkmetric.MeterProvider
+	instruments *instruments // nil if telemetry is off
 
 	stop    sync.Once
 	stopped error
@@ -108,11 +111,12 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	reportSDKErrors(log)
 
 	r := env.resource(&o)
-	provider, handler, err := openMetrics(ctx, env, &o, r)
+	ours := &instruments{scope: instrumentation.Scope{Name: scopeOfOurs, Version: o.Version}, exemplars: env.exemplars()}
+	provider, handler, err := openMetrics(ctx, env, &o, r, ours)
 	if err != nil {
 		return nil, err
 	}
-	t.metrics, t.meters, t.handler = provider, provider, handler
+	t.metrics, t.meters, t.handler, t.instruments = provider, provider, handler, ours
 	t.meter = provider.Meter(scopeOfOurs, metric.WithInstrumentationVersion(o.Version))
 
 	var out sink
@@ -156,7 +160,8 @@ func (t *Telemetry) Tracer() trace.Tracer { return t.tracer }
 // TracerProvider makes tracers for libraries.
 func (t *Telemetry) TracerProvider() trace.TracerProvider { return t.traces }
 
-// Meter makes this program's own instruments.
+// Meter makes instruments that are asked, such as gauges. What is recorded at
+// each call belongs in a [Telemetry.Histogram] or a [Telemetry.Counter].
 func (t *Telemetry) Meter() metric.Meter { return t.meter }
 
 // MeterProvider makes meters for libraries.

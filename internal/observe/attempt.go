@@ -103,8 +103,7 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	now := time.Now()
 	attempt := s.call.Attempt
 	outcome, errorType := s.outcome(reply, err)
-	ctx := trace.ContextWithSpan(context.Background(), s.span)
-	s.observer.metrics.attempt(ctx, s, errorType, now)
+	s.observer.metrics.attempt(s.span.SpanContext(), s, errorType, now)
 	if !s.span.IsRecording() {
 		return
 	}

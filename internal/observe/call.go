@@ -35,7 +35,7 @@ func (o *Observer) Call(next gateway.Handler) gateway.Handler {
 			return nil, err
 		}
 		if reply.Stream {
-			o.metrics.streams.Add(ctx, 1)
+			o.metrics.streams.Add(1)
 		}
 		reply.OnDone(func(reply *gateway.Reply) { seen.end(reply, nil) })
 		return reply, nil
@@ -130,11 +130,10 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 		reply.Outcome = reply.Attempt.Stream.Outcome
 	}
 	r := judge(reply, err)
-	ctx := trace.ContextWithSpan(context.Background(), s.span) // for exemplars; the call's own may be cancelled
 	if reply != nil && reply.Stream {
-		s.observer.metrics.streams.Add(ctx, -1)
+		s.observer.metrics.streams.Add(-1)
 	}
-	s.observer.metrics.call(ctx, s.call, r, now.Sub(s.call.Received), s.began.Sub(s.call.Received)-s.call.Wait())
+	s.observer.metrics.call(s.span.SpanContext(), s.call, r, now.Sub(s.call.Received), s.began.Sub(s.call.Received)-s.call.Wait())
 	if s.span.IsRecording() {
 		l := takeList()
 		s.span.SetAttributes(s.attributes(l.room[:0], reply, r)...)

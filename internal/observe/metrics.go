@@ -1,14 +1,12 @@
 package observe
 
 import (
-	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
@@ -16,53 +14,55 @@ import (
 )
 
 // metrics are the instruments of the joints. Their attributes are few and known,
-// so the options of each series are made once and kept: a set built for every
-// call would cost more than the measurement.
+// so the series of each combination are bound once and kept: a set built for
+// every call would cost more than the measurement.
 type metrics struct {
-	serverDuration, clientDuration, overhead           metric.Float64Histogram
-	operationDuration, embeddingsDuration, timeToFirst metric.Float64Histogram
-	attempts                                           metric.Int64Histogram
-	tokens, inputTokens, outputTokens                  metric.Int64Histogram // by version of the conventions: one, or two
-	inputTotal, outputTotal, cacheReadTotal            metric.Int64Counter   // of the latest conventions only
-	refusals                                           metric.Int64Counter
-	streams                                            metric.Int64UpDownCounter
-	calls                                              series[callKey]
-	sendings                                           series[sendingKey]
-	models                                             series[modelKey]
-	routes                                             series[string]
-	reasons                                            series[refusalKey]
+	serverDuration, clientDuration, overhead           *telemetry.Histogram
+	operationDuration, embeddingsDuration, timeToFirst *telemetry.Histogram
+	attempts                                           *telemetry.Histogram
+	tokens, inputTokens, outputTokens                  *telemetry.Histogram // by version of the conventions: one, or two
+	inputTotal, outputTotal, cacheReadTotal            *telemetry.Counter   // of the latest conventions only
+	refusals                                           *telemetry.Counter
+	streams                                            *telemetry.CounterSeries
+
+	calls    series[callKey, *telemetry.HistogramSeries]
+	routes   series[string, ofRoute]
+	sendings series[sendingKey, *telemetry.HistogramSeries]
+	models   series[modelKey, ofModel]
+	reasons  series[refusalKey, *telemetry.CounterSeries]
 }
 
-// series keeps the options of each combination of attributes. What is under a
-// key is bounded by what can be configured, and by maxNames.
-type series[K comparable] struct {
-	mu      sync.RWMutex
-	options map[K]*options
+type ofRoute struct{ overhead, attempts *telemetry.HistogramSeries }
+
+// ofModel are the series of one kind of attempt at a model; all but the duration
+// are of attempts without an error type.
+type ofModel struct {
+	duration, timeToFirst, input, output    *telemetry.HistogramSeries
+	inputTotal, outputTotal, cacheReadTotal *telemetry.CounterSeries
 }
 
-// options are the attributes of one series, in the forms that instruments take
-// without allocating.
-type options struct {
-	record []metric.RecordOption
-	add    []metric.AddOption
+// series keeps the bound series of each combination of attributes. What is under
+// a key is bounded by what can be configured, and by maxNames.
+type series[K comparable, S any] struct {
+	mu    sync.RWMutex
+	known map[K]S
 }
 
-func (s *series[K]) of(key K, attributes func() []attribute.KeyValue) *options {
+func (s *series[K, S]) of(key K, bind func(K) S) S {
 	s.mu.RLock()
-	o, ok := s.options[key]
+	bound, ok := s.known[key]
 	s.mu.RUnlock()
 	if ok {
-		return o
+		return bound
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.options == nil {
-		s.options = map[K]*options{}
+	if s.known == nil {
+		s.known = map[K]S{}
 	}
-	set := metric.WithAttributeSet(attribute.NewSet(attributes()...))
-	o = &options{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
-	s.options[key] = o
-	return o
+	bound = bind(key)
+	s.known[key] = bound
+	return bound
 }
 
 type callKey struct {
@@ -78,84 +78,63 @@ type sendingKey struct {
 type modelKey struct {
 	operation                            llm.Operation
 	provider, model, answered, errorType string
-	kind                                 string // input, output, or "" where tokens are not counted
 }
 
 type refusalKey struct{ by, rule string }
 
-func newMetrics(meter metric.Meter, names telemetry.Names) (*metrics, error) {
-	m := new(metrics)
-	var all error
-	duration := func(into *metric.Float64Histogram, name, help string) {
-		if name == "" {
-			return
-		}
-		var err error
-		*into, err = meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(help))
-		all = errors.Join(all, err)
+func newMetrics(t *telemetry.Telemetry, names telemetry.Names) *metrics {
+	m := &metrics{
+		serverDuration:     t.Histogram(telemetry.MetricHTTPServerDuration, "s", "Duration of calls, to the last byte."),
+		clientDuration:     t.Histogram(telemetry.MetricHTTPClientDuration, "s", "Duration of attempts at upstreams, to the last byte."),
+		overhead:           t.Histogram(telemetry.MetricOverheadDuration, "s", "What the gateway itself added to a call, until its reply began."),
+		operationDuration:  t.Histogram(names.OperationDuration, "s", "Duration of attempts at models."),
+		embeddingsDuration: t.Histogram(names.EmbeddingsDuration, "s", "Duration of attempts at models other than inference."),
+		timeToFirst:        t.Histogram(names.TimeToFirstChunk, "s", "Time to the first chunk of a stream."),
+		attempts:           t.IntHistogram(telemetry.MetricAttempts, "{attempt}", "Attempts that a call took."),
+		tokens:             t.IntHistogram(names.TokenUsage, "{token}", "Tokens of an attempt, by gen_ai.token.type."),
+		inputTokens:        t.IntHistogram(names.InputTokens, "{token}", "Input tokens of an attempt."),
+		outputTokens:       t.IntHistogram(names.OutputTokens, "{token}", "Output tokens of an attempt."),
+		inputTotal:         t.Counter(names.InputTokensTotal, "{token}", "Input tokens."),
+		outputTotal:        t.Counter(names.OutputTokensTotal, "{token}", "Output tokens."),
+		cacheReadTotal:     t.Counter(names.CacheReadTokensTotal, "{token}", "Input tokens that the provider had cached."),
+		refusals:           t.Counter(telemetry.MetricRefusals, "{call}", "Calls that the gateway refused."),
 	}
-	count := func(into *metric.Int64Histogram, name, unit, help string) {
-		if name == "" {
-			return
-		}
-		var err error
-		*into, err = meter.Int64Histogram(name, metric.WithUnit(unit), metric.WithDescription(help))
-		all = errors.Join(all, err)
-	}
-	total := func(into *metric.Int64Counter, name, unit, help string) {
-		if name == "" {
-			return
-		}
-		var err error
-		*into, err = meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(help))
-		all = errors.Join(all, err)
-	}
-	duration(&m.serverDuration, telemetry.MetricHTTPServerDuration, "Duration of calls, to the last byte.")
-	duration(&m.clientDuration, telemetry.MetricHTTPClientDuration, "Duration of attempts at upstreams, to the last byte.")
-	duration(&m.overhead, telemetry.MetricOverheadDuration, "What the gateway itself added to a call, until its reply began.")
-	duration(&m.operationDuration, names.OperationDuration, "Duration of attempts at models.")
-	m.embeddingsDuration = m.operationDuration
-	if names.EmbeddingsDuration != names.OperationDuration {
-		duration(&m.embeddingsDuration, names.EmbeddingsDuration, "Duration of attempts at models other than inference.")
-	}
-	duration(&m.timeToFirst, names.TimeToFirstChunk, "Time to the first chunk of a stream.")
-	count(&m.attempts, telemetry.MetricAttempts, "{attempt}", "Attempts that a call took.")
-	count(&m.tokens, names.TokenUsage, "{token}", "Tokens of an attempt, by gen_ai.token.type.")
-	count(&m.inputTokens, names.InputTokens, "{token}", "Input tokens of an attempt.")
-	count(&m.outputTokens, names.OutputTokens, "{token}", "Output tokens of an attempt.")
-	total(&m.inputTotal, names.InputTokensTotal, "{token}", "Input tokens.")
-	total(&m.outputTotal, names.OutputTokensTotal, "{token}", "Output tokens.")
-	total(&m.cacheReadTotal, names.CacheReadTokensTotal, "{token}", "Input tokens that the provider had cached.")
-	total(&m.refusals, telemetry.MetricRefusals, "{call}", "Calls that the gateway refused.")
-	var err error
-	m.streams, err = meter.Int64UpDownCounter(telemetry.MetricStreamsActive, metric.WithUnit("{stream}"), metric.WithDescription("Streams under way."))
-	return m, errors.Join(all, err)
+	m.streams = t.UpDownCounter(telemetry.MetricStreamsActive, "{stream}", "Streams under way.").Series()
+	return m
 }
 
 // call records the end of a call. overhead is what was ours of the time until
-// its reply began.
-func (m *metrics) call(ctx context.Context, call *gateway.Call, r result, duration, overhead time.Duration) {
+// its reply began; the span is that of the call, for exemplars.
+func (m *metrics) call(span trace.SpanContext, call *gateway.Call, r result, duration, overhead time.Duration) {
 	key := callKey{method: known(call.Method), errorType: r.errorType, status: r.status}
 	if call.Route != nil {
 		key.route = call.Route.Template
 	}
-	m.serverDuration.Record(ctx, duration.Seconds(), m.calls.of(key, func() []attribute.KeyValue {
-		list := []attribute.KeyValue{
-			telemetry.HTTPRequestMethod.String(key.method), telemetry.URLScheme.String("http"),
-		}
-		return append(list, optional(key.route, key.errorType, key.status)...)
-	}).record...)
-	byRoute := m.routes.of(key.route, func() []attribute.KeyValue { return optional(key.route, "", 0) })
-	m.overhead.Record(ctx, max(overhead, 0).Seconds(), byRoute.record...)
+	m.calls.of(key, m.bindCall).Record(duration.Seconds(), span)
+	route := m.routes.of(key.route, m.bindRoute)
+	route.overhead.Record(max(overhead, 0).Seconds(), span)
 	if n := call.Attempts(); n > 0 {
-		m.attempts.Record(ctx, int64(n), byRoute.record...)
+		route.attempts.Record(float64(n), span)
 	}
 	if r.outcome == outcomeRefused {
 		by, rule := refusedBy(call, r.err)
-		m.refusals.Add(ctx, 1, m.reasons.of(refusalKey{by, rule}, func() []attribute.KeyValue {
-			return []attribute.KeyValue{telemetry.SpanwayRefusedBy.String(by), telemetry.SpanwayRefusedRule.String(rule)}
-		}).add...)
+		m.reasons.of(refusalKey{by, rule}, m.bindRefusal).Add(1)
 	}
+}
+
+func (m *metrics) bindCall(key callKey) *telemetry.HistogramSeries {
+	return m.serverDuration.Series(append([]attribute.KeyValue{
+		telemetry.HTTPRequestMethod.String(key.method), telemetry.URLScheme.String("http"),
+	}, optional(key.route, key.errorType, key.status)...)...)
+}
+
+func (m *metrics) bindRoute(route string) ofRoute {
+	list := optional(route, "", 0)
+	return ofRoute{m.overhead.Series(list...), m.attempts.Series(list...)}
+}
+
+func (m *metrics) bindRefusal(key refusalKey) *telemetry.CounterSeries {
+	return m.refusals.Series(telemetry.SpanwayRefusedBy.String(key.by), telemetry.SpanwayRefusedRule.String(key.rule))
 }
 
 func optional(route, errorType string, status int) (list []attribute.KeyValue) {
@@ -172,83 +151,80 @@ func optional(route, errorType string, status int) (list []attribute.KeyValue) {
 }
 
 // attempt records the end of an attempt.
-func (m *metrics) attempt(ctx context.Context, s *sending, errorType string, end time.Time) {
+func (m *metrics) attempt(span trace.SpanContext, s *sending, errorType string, end time.Time) {
 	attempt := s.call.Attempt
-	key := sendingKey{
+	duration := end.Sub(s.began).Seconds()
+	m.sendings.of(sendingKey{
 		method: known(s.call.Method), upstream: attempt.Target.Upstream, server: attempt.ServerAddress,
 		errorType: errorType, port: attempt.ServerPort, status: attempt.Status,
-	}
-	m.clientDuration.Record(ctx, end.Sub(s.began).Seconds(), m.sendings.of(key, func() []attribute.KeyValue {
-		list := []attribute.KeyValue{
-			telemetry.HTTPRequestMethod.String(key.method), telemetry.ServicePeerName.String(key.upstream),
-			telemetry.ServerAddress.String(key.server), telemetry.ServerPort.Int(key.port),
-		}
-		return append(list, optional("", key.errorType, key.status)...)
-	}).record...)
+	}, m.bindSending).Record(duration, span)
 	if s.operation == "" {
 		return
 	}
-	model := modelKey{
+	key := modelKey{
 		operation: s.operation, provider: attempt.Target.Provider, model: s.model,
 		answered: s.observer.models.name(attempt.Answer.Model), errorType: errorType,
 	}
-	operation := m.operationDuration
-	if s.operation == llm.Embeddings {
-		operation = m.embeddingsDuration
+	model := m.models.of(key, m.bindModel)
+	model.duration.Record(duration, span)
+	if errorType != "" {
+		key.errorType = ""
+		model = m.models.of(key, m.bindModel)
 	}
-	operation.Record(ctx, end.Sub(s.began).Seconds(), m.model(model).record...)
 	if stream := attempt.Stream; stream != nil && !stream.First.IsZero() {
-		model.errorType = ""
-		m.timeToFirst.Record(ctx, stream.First.Sub(s.began).Seconds(), m.model(model).record...)
+		model.timeToFirst.Record(stream.First.Sub(s.began).Seconds(), span)
 	}
 	if usage := attempt.Answer.Usage; usage.Known {
-		model.errorType = ""
-		m.usage(ctx, model, usage, s.operation != llm.Embeddings)
+		model.input.Record(float64(usage.Input), span)
+		model.output.Record(float64(usage.Output), span)
+		model.inputTotal.Add(usage.Input)
+		model.outputTotal.Add(usage.Output)
+		model.cacheReadTotal.Add(usage.CacheRead)
 	}
 }
 
-// usage counts tokens, in the instruments that the conventions in force have.
-func (m *metrics) usage(ctx context.Context, model modelKey, usage llm.Usage, output bool) {
-	input, answered := model, model
+func (m *metrics) bindSending(key sendingKey) *telemetry.HistogramSeries {
+	return m.clientDuration.Series(append([]attribute.KeyValue{
+		telemetry.HTTPRequestMethod.String(key.method), telemetry.ServicePeerName.String(key.upstream),
+		telemetry.ServerAddress.String(key.server), telemetry.ServerPort.Int(key.port),
+	}, optional("", key.errorType, key.status)...)...)
+}
+
+func (m *metrics) bindModel(key modelKey) ofModel {
+	list := []attribute.KeyValue{
+		telemetry.GenAIOperationName.String(string(key.operation)),
+		telemetry.GenAIProviderName.String(key.provider),
+		telemetry.GenAIRequestModel.String(key.model),
+	}
+	if key.answered != "" {
+		list = append(list, telemetry.GenAIResponseModel.String(key.answered))
+	}
+	if key.errorType != "" {
+		list = append(list, telemetry.ErrorType.String(key.errorType))
+	}
+	with := func(more attribute.KeyValue) []attribute.KeyValue { return append(list[:len(list):len(list)], more) }
+	var bound ofModel
+	bound.duration = m.operationDuration.Series(list...)
+	if key.operation == llm.Embeddings {
+		bound.duration = m.embeddingsDuration.Series(list...)
+	}
+	if key.errorType != "" {
+		return bound
+	}
+	bound.timeToFirst = m.timeToFirst.Series(list...)
 	if m.tokens != nil {
-		input.kind, answered.kind = "input", "output"
-		m.tokens.Record(ctx, usage.Input, m.model(input).record...)
-		if output {
-			m.tokens.Record(ctx, usage.Output, m.model(answered).record...)
+		bound.input = m.tokens.Series(with(telemetry.GenAITokenType.String("input"))...)
+		if key.operation != llm.Embeddings {
+			bound.output = m.tokens.Series(with(telemetry.GenAITokenType.String("output"))...)
 		}
-		return
+		return bound
 	}
-	m.inputTokens.Record(ctx, usage.Input, m.model(model).record...)
-	m.outputTokens.Record(ctx, usage.Output, m.model(model).record...)
-	model.kind = modality
-	m.inputTotal.Add(ctx, usage.Input, m.model(model).add...)
-	m.outputTotal.Add(ctx, usage.Output, m.model(model).add...)
-	m.cacheReadTotal.Add(ctx, usage.CacheRead, m.model(model).add...)
-}
-
-// modality marks the series that must say gen_ai.token.modality. What a body
-// holds beside text is not looked into.
-const modality = "unknown"
-
-func (m *metrics) model(key modelKey) *options {
-	return m.models.of(key, func() []attribute.KeyValue {
-		list := []attribute.KeyValue{
-			telemetry.GenAIOperationName.String(string(key.operation)),
-			telemetry.GenAIProviderName.String(key.provider),
-			telemetry.GenAIRequestModel.String(key.model),
-		}
-		if key.answered != "" {
-			list = append(list, telemetry.GenAIResponseModel.String(key.answered))
-		}
-		switch key.kind {
-		case "":
-		case modality:
-			list = append(list, telemetry.GenAITokenModality.String(key.kind))
-		default:
-			list = append(list, telemetry.GenAITokenType.String(key.kind))
-		}
-		return append(list, optional("", key.errorType, 0)...)
-	})
+	bound.input, bound.output = m.inputTokens.Series(list...), m.outputTokens.Series(list...)
+	// What a body holds beside text is not looked into.
+	unknown := with(telemetry.GenAITokenModality.String("unknown"))
+	bound.inputTotal, bound.outputTotal = m.inputTotal.Series(unknown...), m.outputTotal.Series(unknown...)
+	bound.cacheReadTotal = m.cacheReadTotal.Series(unknown...)
+	return bound
 }
 
 func statusText(status int) string { return strconv.Itoa(status) }

@@ -46,10 +46,6 @@ type Observer struct {
 
 // New returns an observer that reports to o.Telemetry.
 func New(o Options) (*Observer, error) {
-	m, err := newMetrics(o.Telemetry.Meter(), o.Names)
-	if err != nil {
-		return nil, err
-	}
 	incoming := o.Incoming
 	if incoming == nil {
 		incoming = func() Incoming { return Automatic }
@@ -59,7 +55,7 @@ func New(o Options) (*Observer, error) {
 		telemetry: o.Telemetry,
 		log:       o.Log,
 		incoming:  incoming,
-		metrics:   m,
+		metrics:   newMetrics(o.Telemetry, o.Names),
 		names:     o.Names,
 		models:    distinct{limit: maxNames},
 	}, nil

@@ -36,12 +36,15 @@ type Recorder struct {
 // New opens telemetry for one test; the environment plays no part in it.
 func New(t testing.TB) (*telemetry.Telemetry, *Recorder) {
 	t.Helper()
-	r := &Recorder{t: t, reader: sdkmetric.NewManualReader()}
+	r := &Recorder{t: t}
 	opened, err := telemetry.Open(context.Background(), telemetry.Options{
 		Service: "test",
 		Getenv:  func(string) string { return "" },
 		Record:  r.record,
-		Reader:  r.reader,
+		Reader: func(p sdkmetric.Producer) sdkmetric.Reader {
+			r.reader = sdkmetric.NewManualReader(sdkmetric.WithProducer(p))
+			return r.reader
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
