@@ -44,7 +44,7 @@ func MetricLines(all *metricdata.ResourceMetrics) []string {
 			if i > 0 {
 				b.WriteByte(' ')
 			}
-			fmt.Fprintf(&b, "%s=%s", kv.Key, kv.Value.Emit())
+			fmt.Fprintf(&b, "%s=%s", kv.Key, kv.Value.String())
 		}
 		fmt.Fprintf(&b, "} %v", value)
 		lines = append(lines, b.String())

@@ -306,6 +306,19 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
+func TestAMeasurementAllocatesNothing(t *testing.T) {
+	ours := &instruments{exemplars: trace.SpanContext.IsSampled}
+	tel := &Telemetry{instruments: ours}
+	h, c := tel.Histogram("h", "", "").Series(), tel.Counter("c", "", "").Series()
+	if n := testing.AllocsPerRun(100, func() {
+		h.show(0, 1, sampled) // as after each reading
+		h.Record(1, sampled)
+		c.Add(1)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestTelemetryThatIsOffRecordsNothing(t *testing.T) {
 	tel := Off()
 	tel.Histogram("h", "", "").Series().Record(1, sampled)

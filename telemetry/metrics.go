@@ -92,7 +92,7 @@ func (e environment) metricExporters(o *Options) []string {
 // that its scrapes ask. Each reader collects ours beside the SDK's.
 func openMetrics(ctx context.Context, env environment, o *Options, r *resource.Resource, ours *instruments) (*sdkmetric.MeterProvider, http.Handler, error) {
 	options := []sdkmetric.Option{sdkmetric.WithResource(r), sdkmetric.WithView(view)}
-	handler := http.Handler(http.NotFoundHandler())
+	handler := http.NotFoundHandler()
 	for _, name := range env.metricExporters(o) {
 		switch name {
 		case "prometheus":

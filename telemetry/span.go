@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,7 +199,7 @@ func (s *span) RecordError(err error, options ...trace.EventOption) {
 		facts = append(facts, ExceptionStacktrace.String(string(debug.Stack())))
 	}
 	// A copy: options may be the caller's own slice.
-	s.AddEvent(EventException, append(options[:len(options):len(options)], trace.WithAttributes(facts...))...)
+	s.AddEvent(EventException, append(slices.Clip(options), trace.WithAttributes(facts...))...)
 }
 
 func typeName(v any) string {

@@ -202,32 +202,34 @@ func (t *Telemetry) State() string {
 // at most if it sets no deadline. What is left then is dropped and counted.
 // Only the first call does anything.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
-	t.stop.Do(func() {
-		if _, bounded := ctx.Deadline(); !bounded {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, shutdownMost)
-			defer cancel()
-		}
-		metrics := make(chan error, 1)
-		go func() { // beside the spans: a slow exporter of one takes no time from the other
-			if t.metrics == nil {
-				metrics <- nil
-				return
-			}
-			metrics <- t.metrics.Shutdown(ctx)
-		}()
-		var spans error
-		if t.queue != nil {
-			spans = t.queue.shutdown(ctx)
-		}
-		select {
-		case err := <-metrics:
-			t.stopped = errors.Join(spans, err)
-		case <-ctx.Done():
-			t.stopped = errors.Join(spans, ctx.Err())
-		}
-	})
+	t.stop.Do(func() { t.stopped = t.shutdown(ctx) })
 	return t.stopped
+}
+
+func (t *Telemetry) shutdown(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, shutdownMost)
+		defer cancel()
+	}
+	metrics := make(chan error, 1)
+	go func() { // beside the spans: a slow exporter of one takes no time from the other
+		if t.metrics == nil {
+			metrics <- nil
+			return
+		}
+		metrics <- t.metrics.Shutdown(ctx)
+	}()
+	var spans error
+	if t.queue != nil {
+		spans = t.queue.shutdown(ctx)
+	}
+	select {
+	case err := <-metrics:
+		return errors.Join(spans, err)
+	case <-ctx.Done():
+		return errors.Join(spans, ctx.Err())
+	}
 }
 
 // recordSink is what tests set in place of the queue.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -202,7 +203,7 @@ func (m *metrics) bindModel(key modelKey) ofModel {
 	if key.errorType != "" {
 		list = append(list, telemetry.ErrorType.String(key.errorType))
 	}
-	with := func(more attribute.KeyValue) []attribute.KeyValue { return append(list[:len(list):len(list)], more) }
+	with := func(more attribute.KeyValue) []attribute.KeyValue { return append(slices.Clip(list), more) }
 	var bound ofModel
 	bound.duration = m.operationDuration.Series(list...)
 	if key.operation == llm.Embeddings {
