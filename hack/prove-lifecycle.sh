@@ -6,4 +6,4 @@
 # about latency compares with a run beside it; on a busy machine it says little.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test -v -tags prove -run '^TestProve' -count 1 -timeout 20m "$@" ./cmd/spanway | grep -v '^ *\(===\|---\)'
+go test -v -tags prove -run '^TestProve' -count 1 -timeout 20m "$@" ./cmd/spanway | grep --line-buffered -v '^ *\(===\|---\)'

@@ -22,8 +22,9 @@ func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		cancel(stopped{<-signals})
+		first := <-signals
 		signal.Stop(signals) // from here on a second signal ends the process at once
+		cancel(stopped{first})
 	}()
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	var status exit
