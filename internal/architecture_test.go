@@ -274,7 +274,7 @@ func TestTestsDoNotSleepAndDoNotSkip(t *testing.T) {
 	}
 }
 
-var instrument = regexp.MustCompile(`\.(Int64|Float64)(Observable)?(Counter|UpDownCounter|Histogram|Gauge)$`)
+var instrument = regexp.MustCompile(`\.(Int64|Float64)?(Observable)?(Counter|UpDownCounter|Histogram|Gauge)$`)
 
 func TestMetricsAndAttributesAreNamedInTelemetry(t *testing.T) {
 	ours := regexp.MustCompile(`^(spanway|gen_ai|http|db|k8s|service|peer|server|client|network|url)\.[a-z0-9_.]+$`)
