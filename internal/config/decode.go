@@ -75,7 +75,7 @@ func (d *decoder) decode(p check.Problems, node *yaml.Node, v reflect.Value) {
 		d.scalar(p, node, v, kind)
 		return
 	}
-	if word, ok := v.Addr().Interface().(*LLM); ok && node.Kind == yaml.ScalarNode && node.Value == "off" {
+	if word, ok := reflect.TypeAssert[*LLM](v.Addr()); ok && node.Kind == yaml.ScalarNode && node.Value == "off" {
 		word.Off = true
 		return
 	}

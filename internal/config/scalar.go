@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -124,10 +125,5 @@ func (d *decoder) scalar(p check.Problems, node *yaml.Node, v reflect.Value, kin
 }
 
 func fits(node *yaml.Node, kind scalar) bool {
-	for _, tag := range kind.tags {
-		if node.Tag == tag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(kind.tags, node.Tag)
 }

@@ -86,8 +86,7 @@ func TestTheSchemaRefusesWhatTheFileRefusesByShape(t *testing.T) {
 			t.Errorf("the schema accepts %s", text)
 		}
 		_, err := Parse("f", []byte(text), world(t))
-		var bad *Error
-		if !errors.As(err, &bad) {
+		if _, bad := errors.AsType[*Error](err); !bad {
 			t.Errorf("Parse accepts %s", text)
 		}
 	}

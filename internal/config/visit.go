@@ -15,7 +15,7 @@ type checker interface{ Check(p check.Problems) }
 // needs no more than a Check method.
 func visit(p check.Problems, v reflect.Value) {
 	if v.CanAddr() {
-		if settings, ok := v.Addr().Interface().(checker); ok {
+		if settings, ok := reflect.TypeAssert[checker](v.Addr()); ok {
 			settings.Check(p)
 		}
 	}

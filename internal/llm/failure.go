@@ -3,6 +3,7 @@ package llm
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // Failure is an error in the words of a provider: OpenAI's error object. Some
@@ -16,13 +17,13 @@ type Failure struct {
 
 // Error implements error; it is the operator's view.
 func (f *Failure) Error() string {
-	text := "the provider failed"
+	words := []string{"the provider failed"}
 	for _, word := range []string{f.Type, f.Code, f.Message} {
 		if word != "" {
-			text += ": " + word
+			words = append(words, word)
 		}
 	}
-	return text
+	return strings.Join(words, ": ")
 }
 
 // Status is the HTTP status that the failure would have had, had it come in

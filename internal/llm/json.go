@@ -68,7 +68,7 @@ func space(text []byte, at int) int {
 	return at
 }
 
-// skip returns where the value that begins at at ends; at itself where none
+// skip returns where the value that begins at `at` ends; at itself where none
 // begins there.
 func skip(text []byte, at int) int {
 	depth := 0
@@ -107,7 +107,7 @@ func skip(text []byte, at int) int {
 // ends has the bytes that end a number or a word.
 var ends = [256]bool{'"': true, ',': true, ':': true, '{': true, '}': true, '[': true, ']': true, ' ': true, '\n': true, '\t': true, '\r': true}
 
-// skipString returns where the string that begins at at ends, quotes included.
+// skipString returns where the string that begins at `at` ends, quotes included.
 func skipString(text []byte, at int) int {
 	for i := at + 1; ; {
 		quote := bytes.IndexByte(text[i:], '"')

@@ -54,7 +54,7 @@ func mockReply(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) 
 	}
 	var ask mockRequest
 	if err := json.Unmarshal(call.Body.Bytes, &ask); err != nil {
-		return mockError(http.StatusBadRequest, "invalid_request_error", "", "the body is not what the mock provider reads: "+err.Error()), nil
+		return mockError(http.StatusBadRequest, "invalid_request_error", "", "the body is not what the mock provider reads: "+err.Error()), nil //nolint:nilerr // the error is in the answer
 	}
 	if reply, err := misbehave(ctx, ask.Model); reply != nil || err != nil {
 		return reply, err
@@ -92,7 +92,7 @@ func misbehave(ctx context.Context, model string) (*gateway.Reply, error) {
 		<-ctx.Done()
 		return nil, gateway.AsError(context.Cause(ctx))
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // neither: it behaves
 }
 
 func mockModels(path string) *gateway.Reply {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -268,9 +269,7 @@ func words(raw json.RawMessage) string {
 func with(objects ...object) object {
 	all := object{}
 	for _, o := range objects {
-		for key, value := range o {
-			all[key] = value
-		}
+		maps.Copy(all, o)
 	}
 	return all
 }

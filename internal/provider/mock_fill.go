@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/gateway"
@@ -78,7 +79,7 @@ const (
 )
 
 func (s *schema) write(out *bytes.Buffer, root *schema, depth int) {
-	choices := append(s.AnyOf[:len(s.AnyOf):len(s.AnyOf)], s.OneOf...)
+	choices := slices.Concat(s.AnyOf, s.OneOf)
 	switch kind := s.kind(); {
 	case depth > maxFill || out.Len() > maxFilled:
 		out.WriteString("null")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -55,10 +56,8 @@ func (m *Models) one(ctx context.Context, call *gateway.Call, id string) (*gatew
 		e.Param = "model"
 		return nil, e
 	}
-	for _, name := range m.Names {
-		if name == id {
-			return document(bytes.TrimPrefix(appendModel(nil, id), []byte(","))), nil
-		}
+	if slices.Contains(m.Names, id) {
+		return document(bytes.TrimPrefix(appendModel(nil, id), []byte(","))), nil
 	}
 	handler, err := m.Open(id)
 	if err != nil {

@@ -94,14 +94,15 @@ func cutScheme(target []byte) (from int, authority, origin []byte, ok bool) {
 // goodHost reports whether the value of Host is a name or an address, with or
 // without a port, and nothing else.
 func goodHost(host []byte) bool {
-	name, port := host, []byte(nil)
+	var port []byte
 	if len(host) > 0 && host[0] == '[' {
 		end := bytes.IndexByte(host, ']')
 		if end < 0 || !goodIPv6(host[1:end]) {
 			return false
 		}
-		name, port = host[:end+1], host[end+1:]
+		port = host[end+1:]
 	} else {
+		name := host
 		if colon := bytes.IndexByte(host, ':'); colon >= 0 {
 			name, port = host[:colon], host[colon:]
 		}
