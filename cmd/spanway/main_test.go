@@ -131,6 +131,30 @@ func TestCallsComeOverAUnixSocket(t *testing.T) {
 	}
 }
 
+func TestAnEventStreamOfAServiceBeginsBeforeItsFirstEvent(t *testing.T) {
+	event := make(chan string)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, <-event)
+	}))
+	defer service.Close()
+	r := start(t, "llm: off\nupstreams: {a: {url: \""+service.URL+"\"}}\nroutes: [{name: a, prefix: /, targets: [{upstream: a}]}]\n")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.data+"/events", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := r.http.Do(request)
+	event <- "data: 1\n\n"
+	if err != nil {
+		t.Fatalf("the head did not come before the first event: %v", err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); string(body) != "data: 1\n\n" || err != nil {
+		t.Errorf("got %q %v", body, err)
+	}
+}
+
 // Half is what the collector can work with: what calls hold is not garbage.
 func TestBodiesTakeHalfOfTheMemoryLimitAtMost(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(64 << 20))

@@ -112,6 +112,9 @@ func (w *writer) reply(ctx context.Context, reply *gateway.Reply) {
 		h["X-Accel-Buffering"] = []string{"no"} // for an nginx in front of us
 	}
 	w.WriteHeader(reply.Status)
+	if w.call.LLM == nil && strings.HasPrefix(reply.Header.Get("Content-Type"), "text/event-stream") {
+		_ = w.control.Flush() // its client waits for the head; the first event may take long. A model's has come already
+	}
 	if err := w.copy(reply); err != nil {
 		w.breakOff(ctx, reply, err)
 		return
