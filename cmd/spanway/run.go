@@ -26,7 +26,7 @@ type runCommand struct {
 // dies with it, and what lives on is a few MiB: at Go's 100 the collector would
 // run forty times a second under load, for 10 % of the CPU time. GOMEMLIMIT
 // bounds the memory all the same.
-const gcPercent = 300
+const gcPercent = 400
 
 // Run runs the daemon until its context ends, and then drains it.
 func (c *runCommand) Run(w *world) error {

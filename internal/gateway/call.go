@@ -43,9 +43,9 @@ type Call struct {
 	LLM      *llm.Request      // what the body asks; nil on ordinary routes and before it was read
 	Timeouts Timeouts          // for the attempts to come
 	Attempt  *Attempt          // the sending under way; nil outside one
-	TraceID  string            // 32 hex digits once the call's span has begun; "" without tracing
-	SpanID   string            // 16 hex digits, of the call's span
-	Sampled  bool              // that span is recorded
+	Trace    string            // the call's span as traceparent writes it, once it has begun; "" without tracing
+	TraceID  string            // 32 hex digits of that
+	SpanID   string            // 16 hex digits of that
 
 	shared *shared
 }

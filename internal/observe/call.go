@@ -57,7 +57,9 @@ func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Conte
 	}
 	ctx, span := o.tracer.Start(ctx, name, append(options, server)...)
 	if sc := span.SpanContext(); sc.IsValid() {
-		call.TraceID, call.SpanID, call.Sampled = sc.TraceID().String(), sc.SpanID().String(), sc.IsSampled()
+		var room [64]byte
+		call.Trace = string(telemetry.AppendTraceparent(room[:0], sc))
+		call.TraceID, call.SpanID = call.Trace[3:35], call.Trace[36:52]
 	}
 	return ctx, span
 }

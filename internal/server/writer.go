@@ -29,6 +29,7 @@ type writer struct {
 	call    *gateway.Call
 	close   bool // the connection is not used again
 	allowed time.Time
+	own     [4]string // the values of the headers that every answer has
 }
 
 // head sets the headers that every answer has, and gives the client time to take
@@ -36,18 +37,15 @@ type writer struct {
 func (w *writer) head() http.Header {
 	w.extend()
 	h := w.Header()
-	own := make([]string, 0, 4)
+	n := 0
 	set := func(name, value string) {
-		own = append(own, value)
-		h[name] = own[len(own)-1 : len(own) : len(own)]
+		w.own[n] = value
+		h[name] = w.own[n : n+1 : n+1]
+		n++
 	}
 	set("X-Request-Id", w.call.ID)
-	if w.call.TraceID != "" {
-		flags := "-00"
-		if w.call.Sampled {
-			flags = "-01"
-		}
-		set("Traceresponse", "00-"+w.call.TraceID+"-"+w.call.SpanID+flags)
+	if w.call.Trace != "" {
+		set("Traceresponse", w.call.Trace)
 	}
 	set("Server-Timing", timing(time.Since(w.call.Received), w.call.Wait()))
 	if w.close {
@@ -68,7 +66,9 @@ func timing(all, up time.Duration) string {
 }
 
 func appendMillis(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 3, 64)
+	micros := d.Microseconds()
+	b = append(strconv.AppendInt(b, micros/1000, 10), '.')
+	return append(b, byte('0'+micros/100%10), byte('0'+micros/10%10), byte('0'+micros%10))
 }
 
 // fail answers with an error, in the caller's dialect.
