@@ -32,12 +32,24 @@ type Chunk struct {
 // provider's error instead of an answer.
 func ScanAnswer(body []byte) (Answer, *Failure) {
 	var a Answer
-	chunk := a.Chunk(body)
+	chunk := a.read(body)
 	return a, chunk.Failure
 }
 
 // Chunk reads the data of one event, as far as it is JSON.
 func (a *Answer) Chunk(data []byte) (c Chunk) {
+	if a.mould.fits(data) {
+		return Chunk{Semantic: true}
+	}
+	c = a.read(data)
+	if c.Semantic && c.Failure == nil {
+		a.mould.take(data)
+	}
+	return c
+}
+
+// read is Chunk for data that is like none before.
+func (a *Answer) read(data []byte) (c Chunk) {
 	if string(bytes.TrimSpace(data)) == "[DONE]" {
 		return Chunk{Done: true}
 	}

@@ -51,4 +51,5 @@ type Answer struct {
 	Usage         Usage
 
 	begun, ended choices // which choices a stream has spoken of, and ended
+	mould        mould
 }
