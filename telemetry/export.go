@@ -24,8 +24,9 @@ type otlpExporter struct {
 	decode   bool // the client writes JSON, which knows no unknown fields
 }
 
-// Of an answer no more than this is read; gRPC's own limit is 4 MiB.
-const maxReply = 1 << 20
+// Of an answer no more than this is read: a partial success is a short sentence.
+// gRPC has a limit of its own, 4 MiB.
+const maxReply = 64 << 10
 
 // The stock clients first wait five seconds before they try again. That is half
 // of an export's time.

@@ -108,7 +108,6 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		return
 	}
 	l := takeList()
-	defer l.give()
 	list := append(l.room[:0],
 		telemetry.HTTPRequestMethod.String(s.call.Method),
 		telemetry.PeerService.String(attempt.Target.Upstream),
@@ -131,6 +130,7 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		s.span.SetStatus(codes.Error, "")
 	}
 	s.span.SetAttributes(list...)
+	l.give(len(list))
 	s.span.End()
 }
 

@@ -138,8 +138,9 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 	s.observer.metrics.call(s.span.SpanContext(), s.call, r, now.Sub(s.call.Received), s.began.Sub(s.call.Received)-s.call.Wait())
 	if s.span.IsRecording() {
 		l := takeList()
-		s.span.SetAttributes(s.attributes(l.room[:0], reply, r)...)
-		l.give()
+		attributes := s.attributes(l.room[:0], reply, r)
+		s.span.SetAttributes(attributes...)
+		l.give(len(attributes))
 		for _, note := range s.call.Notes() {
 			s.span.AddEvent(note.Policy+"."+note.Decision, trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
 		}

@@ -18,8 +18,8 @@ func takeList() *list {
 	return lists.Get().(*list) //nolint:forcetypeassert // New gives nothing else
 }
 
-// give gives the list back, and holds on to nothing that stood in it.
-func (l *list) give() {
-	clear(l.room[:])
+// give gives the list back, and holds on to nothing of the n that stood in it.
+func (l *list) give(n int) {
+	clear(l.room[:min(n, len(l.room))])
 	lists.Put(l)
 }
