@@ -133,7 +133,12 @@ func (c *conn) quiet() bool {
 	if c.raw == nil {
 		return true
 	}
-	return c.raw.Read(c.peek) == nil && c.still
+	err := c.raw.Read(c.peek)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.arm() // the deadline of its last call was left behind, and bounds a look, too
+		err = c.raw.Read(c.peek)
+	}
+	return err == nil && c.still
 }
 
 func (c *conn) look(fd uintptr) bool {

@@ -140,6 +140,32 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// A connection may rest for longer than the waits of the call it carried.
+func TestRestBeyondAWait(t *testing.T) {
+	address := listen(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		for r := bufio.NewReader(c); ; {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, nothing)
+		}
+	})
+	u := dialed(t, "http://"+address, Options{})
+	call := newCall("GET")
+	call.Attempt.Timeouts.FirstToken = 200 * time.Millisecond
+	reply, err := u.Handle(t.Context(), call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply.Close()
+	for over := time.Now().Add(250 * time.Millisecond); time.Now().Before(over); {
+		continue // until its deadline has passed
+	}
+	if attempt := send(t, u); !attempt.Reused {
+		t.Errorf("the attempt is %+v", attempt)
+	}
+}
+
 // Where the peer closes just as the call is sent, it fails, marked as on a used
 // connection and not blamed on the endpoint; it is not sent again here.
 func TestStaleTooLate(t *testing.T) {
