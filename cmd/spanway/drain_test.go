@@ -107,7 +107,7 @@ func TestAStreamThatOutlastsTheDrainIsToldSo(t *testing.T) {
 	defer stream.Body.Close()
 	r.stop(terminated)
 	body, err := io.ReadAll(stream.Body)
-	const want = `data: {"error":{"message":"the gateway is shutting down","type":"server_error","param":null,"code":"overloaded"`
+	const want = `data: {"error":{"message":"the gateway is shutting down","type":"server_error","param":null,"code":"draining"`
 	if _, event := last(string(body)); err != nil || len(event) < len(want) || event[:len(want)] != want {
 		t.Errorf("the stream ended with %v and %s", err, event)
 	}

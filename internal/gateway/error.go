@@ -32,6 +32,7 @@ const (
 	NotImplemented   Code = "not_implemented"        // 501
 	UpstreamFailed   Code = "upstream_failed"        // 502: the upstream broke or made no sense
 	Overloaded       Code = "overloaded"             // 503: the gateway has no room now
+	Draining         Code = "draining"               // 503: the gateway shuts down, and cut it
 	UpstreamTimeout  Code = "upstream_timeout"       // 504: the upstream did not answer in time
 	BadVersion       Code = "http_version"           // 505
 )
@@ -40,7 +41,7 @@ var statuses = map[Code]int{
 	Invalid: 400, Unauthenticated: 401, Forbidden: 403, NoRoute: 404, NoModel: 404, MethodNotAllowed: 405,
 	ClientTimeout: 408, TooLarge: 413, URITooLong: 414, UnsupportedMedia: 415, BadExpectation: 417,
 	Misdirected: 421, HeadTooLarge: 431, Canceled: 499, Internal: 500, NotImplemented: 501,
-	UpstreamFailed: 502, Overloaded: 503, UpstreamTimeout: 504, BadVersion: 505,
+	UpstreamFailed: 502, Overloaded: 503, Draining: 503, UpstreamTimeout: 504, BadVersion: 505,
 }
 
 // Status is the HTTP status that goes with a code.

@@ -11,7 +11,7 @@ type Reply struct {
 	Header  http.Header // without hop-by-hop headers
 	Body    io.Reader   // never nil; gives an [Error] where the rest will not come
 	Length  int64       // of the body (after HEAD: of the body that GET would have); -1 where it is not known
-	Stream  bool        // what comes is passed on at once
+	Stream  bool        // of events, whose first has come: an error event may end it. What has no known Length is passed on at once in any case
 	Trailer http.Header // complete once Body has given io.EOF
 	Attempt *Attempt    // the attempt that answered; nil where none was needed
 	Outcome Outcome     // set by who finds out, before Close; "" is Complete

@@ -141,6 +141,8 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 	switch {
 	case err != nil && err.Code == gateway.Canceled:
 		return gateway.ClientGone, ""
+	case err != nil && err.Code == gateway.Draining:
+		return gateway.Drained, ""
 	case err != nil && attempt.Status == 0 && err.Code.Status() < http.StatusInternalServerError:
 		return gateway.UpstreamError, "" // the client broke its body on the way
 	case err != nil && attempt.Status >= 400:

@@ -33,8 +33,9 @@ const (
 	cutting  = time.Second           // for the error events of calls that are cut
 )
 
-// errDrained is why calls are cut that outlast the drain.
-var errDrained = errors.New("the gateway is shutting down")
+// errDrained is why the contexts of calls end that outlast the drain. Whoever
+// waits on one returns its cause.
+var errDrained = gateway.Errorf(gateway.Draining, "the gateway is shutting down")
 
 // Live is what the server asks anew for each call, so that a reload holds from
 // the next one on.
@@ -183,7 +184,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply, err := live.Handler.Handle(r.Context(), call)
 	out := &writer{ResponseWriter: w, control: control, call: call, close: s.draining.Load() || !body.whole()}
 	if err != nil {
-		err = blame(r.Context(), body, err)
+		err = blame(body, err)
 		out.fail(gateway.AsError(err))
 		return
 	}
@@ -191,14 +192,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.reply(r.Context(), reply)
 }
 
-// blame finds who broke it off. The server cancels a call's context when the
-// client breaks its own request, and also when the drain cuts it.
-func blame(ctx context.Context, body *clientBody, err error) error {
+// blame finds who broke it off: net/http cancels a call's context, too, when the
+// client breaks its own request.
+func blame(body *clientBody, err error) error {
 	if body.err != nil && !errors.Is(body.err, io.EOF) {
 		return body.err
-	}
-	if errors.Is(context.Cause(ctx), errDrained) {
-		return gateway.Errorf(gateway.Overloaded, "the gateway is shutting down").Because(err)
 	}
 	return err
 }

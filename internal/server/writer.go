@@ -112,8 +112,8 @@ func (w *writer) reply(ctx context.Context, reply *gateway.Reply) {
 		h["X-Accel-Buffering"] = []string{"no"} // for an nginx in front of us
 	}
 	w.WriteHeader(reply.Status)
-	if w.call.LLM == nil && strings.HasPrefix(reply.Header.Get("Content-Type"), "text/event-stream") {
-		_ = w.control.Flush() // its client waits for the head; the first event may take long. A model's has come already
+	if reply.Length < 0 && !reply.Stream {
+		_ = w.control.Flush() // its client waits for the head; what follows may take long
 	}
 	if err := w.copy(reply); err != nil {
 		w.breakOff(ctx, reply, err)
@@ -135,7 +135,7 @@ var errClientGone = errors.New("the client took no more")
 func (w *writer) copy(reply *gateway.Reply) error {
 	buf := buffers.Get().(*[16 << 10]byte) //nolint:forcetypeassert // New gives nothing else
 	defer buffers.Put(buf)
-	flush := reply.Stream || reply.Length < 0
+	flush := reply.Length < 0
 	for {
 		n, err := reply.Body.Read(buf[:])
 		if n > 0 {
@@ -180,7 +180,7 @@ func (w *writer) breakOff(ctx context.Context, reply *gateway.Reply, err error) 
 		reply.Close()
 		panic(http.ErrAbortHandler)
 	case drained:
-		reply.Outcome, err = gateway.Drained, gateway.Errorf(gateway.Overloaded, "the gateway is shutting down")
+		reply.Outcome, err = gateway.Drained, errDrained
 	case reply.Outcome == "":
 		reply.Outcome = gateway.UpstreamError
 	}

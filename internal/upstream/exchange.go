@@ -142,7 +142,6 @@ func (x *exchange) receive() (*gateway.Reply, error) {
 	}
 	x.reply = gateway.NewReply(h.status, h.header, x, length, x)
 	x.reply.Attempt = x.attempt
-	x.reply.Stream = x.framing != byLength
 	if x.framing == byLength && x.left == 0 {
 		x.finish()
 		x.reply.Body = http.NoBody

@@ -240,7 +240,7 @@ func TestTrailers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (http.Header{"Set-Cookie": {"a", "b"}}); !reflect.DeepEqual(reply.Header, want) || !reply.Stream || reply.Length != -1 {
+		if want := (http.Header{"Set-Cookie": {"a", "b"}}); !reflect.DeepEqual(reply.Header, want) || reply.Stream || reply.Length != -1 {
 			t.Errorf("got %v, want %v", reply.Header, want)
 		}
 		p := make([]byte, 100)
