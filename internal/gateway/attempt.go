@@ -26,6 +26,10 @@ type Attempt struct {
 
 	Timeouts Timeouts // of the call, as policies have set them
 
+	// Awaited is set by provider while the first token of a stream has not come:
+	// until then it is FirstToken that bounds the reading, not Idle.
+	Awaited bool
+
 	// What upstream learns.
 	ServerAddress string // the host that was asked for
 	ServerPort    int
@@ -43,7 +47,7 @@ type Attempt struct {
 // the whole attempt is its context. 0 is no bound.
 type Timeouts struct {
 	Connect    time.Duration // until a connection stands; 0 is the upstream's default
-	FirstToken time.Duration // until the reply begins
+	FirstToken time.Duration // until the reply begins; of a stream, with its first token
 	Idle       time.Duration // between two pieces of a reply
 }
 

@@ -24,11 +24,15 @@ func (m *Memory) Used() int64 { return m.used.Load() }
 
 // take takes n bytes, or none and reports false.
 func (m *Memory) take(n int64) bool {
-	if m.used.Add(n) > m.limit.Load() {
-		m.used.Add(-n)
-		return false
+	for {
+		used := m.used.Load()
+		if used+n > m.limit.Load() {
+			return false
+		}
+		if m.used.CompareAndSwap(used, used+n) {
+			return true
+		}
 	}
-	return true
 }
 
 func (m *Memory) give(n int64) { m.used.Add(-n) }

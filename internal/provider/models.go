@@ -38,10 +38,14 @@ func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 			list = appendModel(list, name)
 		}
 	}
-	if offered, err := m.offered(ctx, call); err == nil {
+	offered, err := m.offered(ctx, call)
+	switch {
+	case err == nil:
 		list = append(list, offered...)
-	} else if len(list) == 0 {
+	case len(list) == 0:
 		return nil, err
+	default:
+		call.Note("models", "partial") // the default provider did not say what it has
 	}
 	list = bytes.TrimPrefix(list, []byte(","))
 	return document(append(append([]byte(`{"object":"list","data":[`), list...), "]}"...)), nil

@@ -45,7 +45,9 @@ func begin(ctx context.Context, call *gateway.Call, reply *gateway.Reply) (*gate
 		s.choices = call.LLM.Choices
 	}
 	s.watch = llm.NewWatch(s.event)
+	call.Attempt.Awaited = true
 	err := s.first()
+	call.Attempt.Awaited = false
 	if s.failure != nil && s.facts.Chunks == 0 {
 		return failed(reply, s.failure), nil
 	}

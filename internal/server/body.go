@@ -71,8 +71,6 @@ func named(err error) error {
 		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return gateway.Errorf(gateway.ClientTimeout, "the body of the request did not arrive in time").Because(err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return gateway.Errorf(gateway.Canceled, "the client went away").Because(err)
 	default:
 		return gateway.Errorf(gateway.Canceled, "the client went away").Because(err)
 	}

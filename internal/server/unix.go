@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -14,16 +15,19 @@ import (
 func removeDead(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if conn, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
 		_ = conn.Close()
 		return fmt.Errorf("listen on %s: another process answers there", path)
 	}
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
+	info, statErr := os.Lstat(path)
+	switch {
+	case errors.Is(statErr, os.ErrNotExist):
 		return nil
-	}
-	if err != nil || info.Mode()&os.ModeSocket == 0 {
+	case statErr != nil || info.Mode()&os.ModeSocket == 0:
 		return fmt.Errorf("listen on %s: there is a file that is no socket", path)
+	case !errors.Is(err, syscall.ECONNREFUSED): // it may be alive, and busy
+		return fmt.Errorf("listen on %s: nobody can tell whether another process listens there: %w", path, err)
 	}
 	return os.Remove(path)
 }

@@ -45,7 +45,7 @@ func (x *exchange) readChunks(p []byte) (n int, err error) {
 			if n > 0 {
 				return n, nil
 			}
-			x.conn.within(x.attempt.Timeouts.Idle)
+			x.await()
 		}
 		if err := x.between(); err != nil {
 			return n, err

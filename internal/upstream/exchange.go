@@ -209,7 +209,7 @@ func (x *exchange) some(p []byte) (n int, err error) {
 	}
 	c := x.conn
 	if len(c.unread()) == 0 {
-		c.within(x.attempt.Timeouts.Idle)
+		x.await()
 		if len(p) >= bufferSize {
 			n, err = c.Read(p)
 		} else {
@@ -230,6 +230,14 @@ func (x *exchange) some(p []byte) (n int, err error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	return 0, err
+}
+
+// await bounds the next read of the body. Until the first token has come, the
+// bound that was set with the request stays in force.
+func (x *exchange) await() {
+	if !x.attempt.Awaited || x.attempt.Timeouts.FirstToken == 0 {
+		x.conn.within(x.attempt.Timeouts.Idle)
+	}
 }
 
 // Close implements io.Closer. Before the body's end it closes the connection:

@@ -65,7 +65,7 @@ func (x *exchange) explain(at moment, cause error) error {
 		e = gateway.Errorf(gateway.UpstreamTimeout, "%s could not be reached within %s", name, wait)
 	case at == connecting:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s could not be reached", name)
-	case at == beforeHead && late:
+	case late && (at == beforeHead || x.attempt.Awaited && waits.FirstToken > 0):
 		e = gateway.Errorf(gateway.UpstreamTimeout, "%s did not answer within %s", name, waits.FirstToken)
 	case at == beforeHead && x.began:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s gave an answer that makes no sense", name)
