@@ -141,17 +141,24 @@ func newOTLPMetrics(ctx context.Context, protocol string) (sdkmetric.Exporter, e
 	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithMaxResponseSize(maxReply))
 }
 
-// countDrops makes the counter of lost spans, which is read from the queue.
-func countDrops(m metric.Meter, q *queue) error {
+// countDrops makes the counter of lost spans and log lines, which is read from
+// their queues.
+func countDrops(m metric.Meter, spans func() map[string]int64, lines func() int64) error {
 	_, err := m.Int64ObservableCounter(MetricTelemetryDropped,
 		metric.WithUnit("{item}"),
 		metric.WithDescription("Telemetry that was dropped, by signal and reason."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			for reason, n := range q.drops.counts() {
+			observe := func(n int64, signal, reason string) {
 				if n > 0 {
 					o.Observe(n, metric.WithAttributeSet(attribute.NewSet(
-						SpanwayTelemetrySignal.String("traces"), SpanwayTelemetryReason.String(reason))))
+						SpanwayTelemetrySignal.String(signal), SpanwayTelemetryReason.String(reason))))
 				}
+			}
+			for reason, n := range spans() {
+				observe(n, "traces", reason)
+			}
+			if lines != nil {
+				observe(lines(), "logs", "queue_full")
 			}
 			return nil
 		}))

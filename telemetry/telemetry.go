@@ -49,6 +49,9 @@ type Options struct {
 	// OTEL_METRICS_EXPORTER says.
 	Prometheus bool
 
+	// LinesDropped, if set, counts the lines that a [LogQueue] has lost.
+	LinesDropped func() int64
+
 	// QueueBytes bounds the spans that wait to be sent; 16 MiB if zero.
 	QueueBytes int
 
@@ -131,10 +134,10 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 		if exporter != nil {
 			t.queue = newQueue(env.queue(o.QueueBytes, delay), exporter, outcomes(log, name))
 			out = t.queue
-			if err := countDrops(t.meter, t.queue); err != nil {
-				return nil, errors.Join(err, t.Shutdown(ctx))
-			}
 		}
+	}
+	if err := countDrops(t.meter, t.Dropped, o.LinesDropped); err != nil {
+		return nil, errors.Join(err, t.Shutdown(ctx))
 	}
 	t.traces = newProvider(env.sampler(), env.limits(), out)
 	t.tracer = t.traces.Tracer(scopeOfOurs, trace.WithInstrumentationVersion(o.Version))

@@ -30,6 +30,7 @@ import (
 type daemon struct {
 	source   source
 	log      zerolog.Logger
+	lines    *telemetry.LogQueue // behind log
 	getenv   func(string) string
 	terminal *os.File // where traces are drawn for a person; nil is nowhere
 
@@ -55,7 +56,7 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 	d.started, d.failed = file, make(chan error, 3)
 	options := telemetry.Options{
-		Service: "spanway", Version: version, Getenv: d.getenv, Log: d.log, Prometheus: true,
+		Service: "spanway", Version: version, Getenv: d.getenv, Log: d.log, Prometheus: true, LinesDropped: d.lines.Dropped,
 		Resource: []attribute.KeyValue{telemetry.SpanwayConfigHash.String(file.Hash)},
 	}
 	if d.terminal != nil {

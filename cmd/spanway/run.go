@@ -40,7 +40,7 @@ func (c *runCommand) Run(w *world) error {
 	lines := telemetry.NewLogQueue(w.stdout)
 	defer lines.Close(time.Second)
 	log := telemetry.Logger(lines, level)
-	d := &daemon{source: newSource(w, c.Config, c.Data, c.Probe), log: log, getenv: w.getenv}
+	d := &daemon{source: newSource(w, c.Config, c.Data, c.Probe), log: log, lines: lines, getenv: w.getenv}
 	if file, ok := w.stderr.(*os.File); ok && isTerminal(file) {
 		d.terminal = file
 	}

@@ -242,6 +242,7 @@ func template(path string) string {
 func (b *builder) models() *route.Models {
 	models := &route.Models{Names: map[string]*route.Model{}, Upstreams: map[string]route.Open{}}
 	for name, m := range b.file.Models {
+		b.process.Observer.Expect(m.Targets[0].Model)
 		w := b.wires[m.Targets[0].Upstream]
 		target := gateway.Target{Upstream: w.name, Provider: w.provider(), Model: m.Targets[0].Model}
 		models.Names[name] = &route.Model{Target: target, Handler: b.model(target, *m.Attempt, w)}

@@ -68,6 +68,14 @@ const maxNames = 200
 // other stands for what is over the bound, as in the HTTP conventions.
 const other = "_OTHER"
 
+// Expect lets names stand that the configuration holds, however many others
+// callers have made up before.
+func (o *Observer) Expect(models ...string) {
+	for _, name := range models {
+		o.models.expect(name)
+	}
+}
+
 // distinct lets the first so many names stand.
 type distinct struct {
 	limit int
@@ -101,6 +109,19 @@ func (d *distinct) name(s string) string {
 	return s
 }
 
+// expect adds a name beyond the limit.
+func (d *distinct) expect(s string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.names == nil {
+		d.names = map[string]struct{}{}
+	}
+	if _, ok := d.names[s]; !ok && len(d.names) >= d.limit {
+		d.limit++
+	}
+	d.names[s] = struct{}{}
+}
+
 // parent decides where the call's span belongs: into the caller's trace, beside
 // it with a link, or nowhere.
 func (o *Observer) parent(ctx context.Context, call *gateway.Call) (context.Context, []trace.SpanStartOption) {
@@ -111,19 +132,36 @@ func (o *Observer) parent(ctx context.Context, call *gateway.Call) (context.Cont
 			way = Continue
 		}
 	}
-	if way == Ignore || !carries(call.Header) {
+	if !carries(call.Header) {
 		return ctx, nil
 	}
-	ctx = o.telemetry.Extract(ctx, call.Header)
-	remote := trace.SpanContextFromContext(ctx)
-	if way == Continue || !remote.IsValid() {
+	told := o.telemetry.Extract(ctx, call.Header)
+	for _, name := range carriers {
+		delete(call.Header, name) // an attempt says its own, or nothing
+	}
+	remote := trace.SpanContextFromContext(told)
+	switch {
+	case way == Continue:
+		return told, nil
+	case way == Ignore || !remote.IsValid():
 		return ctx, nil
 	}
-	return ctx, []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: remote})}
+	// Not the told context: a stranger's baggage goes nowhere.
+	return ctx, []trace.SpanStartOption{trace.WithLinks(trace.Link{SpanContext: remote})}
 }
 
-// carries reports whether there is anything for a propagator to find. Most
-// callers send nothing.
+// carriers are the headers in which a trace's context travels: W3C's and B3's.
+var carriers = []string{
+	"Traceparent", "Tracestate", "Baggage",
+	"B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags",
+}
+
+// carries reports whether there is any of them. Most callers send none.
 func carries(h http.Header) bool {
-	return h["Traceparent"] != nil || h["B3"] != nil || h["X-B3-Traceid"] != nil || h["Baggage"] != nil
+	for _, name := range carriers {
+		if h[name] != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	firstPiece = 4 << 10 // taken before the length of a body is known; then it doubles
-	ratioCap   = 100     // a gzipped body may grow by this factor; JSON rarely passes 20
-	ratioFloor = 1 << 20 // a body this small may grow by any factor
+	firstPiece   = 64 << 10 // taken before any of a body has come; then it doubles, so that a promise takes no room
+	unknownPiece = 4 << 10  // the same, where its length is not known: most are small
+	ratioCap     = 100      // a gzipped body may grow by this factor; JSON rarely passes 20
+	ratioFloor   = 1 << 20  // a body this small may grow by any factor
 
 	retrySoon = time.Second
 )
@@ -77,14 +78,26 @@ type room struct {
 	taken  int64
 }
 
+// expect refuses what would not fit even if nothing else were there.
+func (r *room) expect(n int64) error {
+	if n > r.memory.limit.Load() {
+		return noRoom()
+	}
+	return nil
+}
+
 func (r *room) take(n int64) error {
 	if !r.memory.take(n) {
-		e := gateway.Errorf(gateway.Overloaded, "too many large requests are under way; try again shortly")
-		e.RetryAfter = retrySoon
-		return e
+		return noRoom()
 	}
 	r.taken += n
 	return nil
+}
+
+func noRoom() error {
+	e := gateway.Errorf(gateway.Overloaded, "too many large requests are under way; try again shortly")
+	e.RetryAfter = retrySoon
+	return e
 }
 
 func (r *room) giveBack() {
@@ -121,12 +134,17 @@ func readBody(call *gateway.Call, room *room) error {
 
 // readAll reads a body to its end, and takes room before it allocates.
 func readAll(body gateway.Body, room *room) ([]byte, error) {
-	size := body.Length
-	if size > body.Limit {
+	if body.Length > body.Limit {
 		return nil, tooLarge(body.Limit)
 	}
-	if size < 0 {
-		size = min(firstPiece, body.Limit)
+	most := body.Limit
+	size := min(unknownPiece, most)
+	if body.Length >= 0 {
+		most = body.Length
+		size = min(firstPiece, most)
+	}
+	if err := room.expect(body.Length); err != nil {
+		return nil, err
 	}
 	if err := room.take(size); err != nil {
 		return nil, err
@@ -134,10 +152,10 @@ func readAll(body gateway.Body, room *room) ([]byte, error) {
 	buf := make([]byte, 0, size)
 	for {
 		if len(buf) == cap(buf) {
-			if int64(len(buf)) == body.Length || int64(len(buf)) == body.Limit {
+			if int64(len(buf)) == most {
 				return buf, drained(body.Reader, body.Limit)
 			}
-			more := max(min(int64(cap(buf)), body.Limit-int64(cap(buf))), 1)
+			more := min(int64(cap(buf)), most-int64(cap(buf)))
 			if err := room.take(more); err != nil {
 				return nil, err
 			}

@@ -23,6 +23,8 @@ const (
 // the caller's words.
 type clientBody struct {
 	reader  io.Reader
+	limit   int64 // more than this is not read
+	length  int64 // as declared; -1 where it is not
 	began   time.Time
 	control *http.ResponseController
 	n       int64
@@ -44,6 +46,9 @@ func (b *clientBody) abandon() {
 
 // Read implements io.Reader.
 func (b *clientBody) Read(p []byte) (int, error) {
+	if b.err == nil && b.length > b.limit {
+		b.err = tooLarge(b.limit)
+	}
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -54,11 +59,18 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(last) // fails only where the connection has
 	n, err := b.reader.Read(p)
 	b.n += int64(n)
-	if err != nil {
+	switch {
+	case b.n > b.limit:
+		n, b.err = 0, tooLarge(b.limit)
+	case err != nil:
 		b.err = named(err)
 		_ = b.control.SetReadDeadline(time.Time{}) // the deadline was for the body alone: a reply may take its time
 	}
 	return n, b.err
+}
+
+func tooLarge(limit int64) error {
+	return gateway.Errorf(gateway.TooLarge, "the body is over the limit of %d bytes", limit)
 }
 
 // named says what a client did to its body.

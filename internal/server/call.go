@@ -53,7 +53,10 @@ func newCall(r *http.Request, control *http.ResponseController, live *Live) (*ga
 	takeCredential(call)
 	clean(call, r)
 	call.ID = requestID(call)
-	body := &clientBody{reader: r.Body, began: call.Received, control: control}
+	body := &clientBody{
+		reader: r.Body, limit: int64(live.Limits.Body), length: r.ContentLength,
+		began: call.Received, control: control,
+	}
 	if r.ContentLength == 0 {
 		body.err = io.EOF
 		return call, body
