@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 
+	"github.com/spanway/spanway/internal/check"
 	"github.com/spanway/spanway/internal/gateway"
 )
 
@@ -41,6 +43,30 @@ type Key struct {
 	Name   string   `yaml:"name"`
 	SHA256 string   `yaml:"sha256"` // 64 hex digits
 	Models []string `yaml:"models"` // what they may ask for; empty is all
+}
+
+var (
+	sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	callerForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	ofNothing  = sha256.Sum256(nil)
+)
+
+// Check reports what is wrong with the settings. It shows neither the hash nor
+// what stands in its place: that may be the key itself.
+func (k Key) Check(p check.Problems) {
+	if k.Name == "" {
+		p.Addf("", "must have a name")
+	} else if !callerForm.MatchString(k.Name) {
+		p.Addf("name", "must be letters, digits, dots, dashes and underscores, such as team-a, is %q", k.Name)
+	}
+	switch {
+	case k.SHA256 == "":
+		p.Addf("", "must have the sha256 of a key")
+	case !sha256Form.MatchString(k.SHA256):
+		p.Addf("sha256", "must be the SHA-256 of the key, 64 hexadecimal digits in lower case")
+	case k.SHA256 == hex.EncodeToString(ofNothing[:]):
+		p.Addf("sha256", "is the SHA-256 of nothing")
+	}
 }
 
 // Callers knows keys by their SHA-256. A hash alone opens nothing: what a caller
@@ -81,21 +107,6 @@ func (a *Auth) Policy(tools Tools) gateway.Policy {
 				return nil, gateway.Errorf(gateway.Unauthenticated, "this API key is not known here")
 			}
 			call.Caller, call.KeyID = key.Name, key.SHA256[:8]
-			return next.Handle(ctx, call)
-		})
-	}
-}
-
-// Scope refuses a model that the caller's key may not ask for.
-func Scope(callers *Callers) gateway.Policy {
-	return func(next gateway.Handler) gateway.Handler {
-		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
-			if call.LLM != nil && !callers.May(call.Caller, call.LLM.Model) {
-				call.Note("scope", "refused")
-				e := gateway.Errorf(gateway.Forbidden, "this API key may not use the model %q", call.LLM.Model)
-				e.Param = "model"
-				return nil, e
-			}
 			return next.Handle(ctx, call)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spanway/spanway/internal/check"
 	"github.com/spanway/spanway/internal/gateway"
 )
 
@@ -19,6 +20,18 @@ type Timeout struct {
 // minutes; a hung upstream must not hold a call for ever.
 func DefaultTimeout() *Timeout {
 	return &Timeout{Connect: 10 * time.Second, FirstToken: 10 * time.Minute, Idle: 5 * time.Minute}
+}
+
+// Check reports what is wrong with the settings.
+func (t Timeout) Check(p check.Problems) {
+	for _, wait := range []struct {
+		field string
+		value time.Duration
+	}{{"connect", t.Connect}, {"first_token", t.FirstToken}, {"idle", t.Idle}, {"total", t.Total}} {
+		if wait.value < 0 {
+			p.Addf(wait.field, "must not be negative; 0s is no bound; is %s", wait.value)
+		}
+	}
 }
 
 // Policy hands the bounds of single waits to whoever waits, and bounds the whole

@@ -179,12 +179,7 @@ func (e *endpoint) count() (open, idle int) {
 }
 
 // dial makes a connection, with TLS where the endpoint asks for it.
-func (e *endpoint) dial(ctx context.Context) (_ *conn, err error) {
-	if e.options.Observe != nil {
-		var end func(error)
-		ctx, end = e.options.Observe(ctx, "connect")
-		defer func() { end(err) }()
-	}
+func (e *endpoint) dial(ctx context.Context) (*conn, error) {
 	plain, err := e.options.Dial(ctx, e.network, e.address)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,6 @@ type Options struct {
 	// Dial makes a connection; by default as net.Dialer does. Tests put pipes here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	TLS  *tls.Config // by default TLS 1.2 at least, and the system's roots
-	// Observe, if set, is told when a connection is made and how that ended.
-	Observe func(ctx context.Context, op string) (context.Context, func(error))
 
 	IdlePerEndpoint int           // connections kept for later; by default 1024
 	IdleTimeout     time.Duration // how long they are kept; by default 90s

@@ -2,12 +2,10 @@ package upstream
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -181,27 +179,6 @@ func TestHealth(t *testing.T) {
 		}
 		if got := calls(4); strings.Count(got, "a") != 2 {
 			t.Errorf("when all are out they are asked in turn: got %s", got)
-		}
-	})
-}
-
-// Making a connection is observed; using one again is not.
-func TestObserve(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var seen []string
-		s := &server{play: says(nothing)}
-		u, err := New("orders", Settings{URL: "http://orders"}, Options{Dial: s.dial, Observe: func(ctx context.Context, op string) (context.Context, func(error)) {
-			seen = append(seen, op)
-			return ctx, func(err error) { seen = append(seen, fmt.Sprint(err)) }
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer u.Close()
-		send(t, u)
-		send(t, u)
-		if want := []string{"connect", "<nil>"}; !slices.Equal(seen, want) {
-			t.Errorf("got %q, want %q", seen, want)
 		}
 	})
 }
