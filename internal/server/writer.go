@@ -35,7 +35,7 @@ type writer struct {
 // head sets the headers that every answer has, and gives the client time to take
 // it: net/http writes short answers only after the handler has returned.
 func (w *writer) head() http.Header {
-	w.extend()
+	now := w.extend()
 	h := w.Header()
 	n := 0
 	set := func(name, value string) {
@@ -47,7 +47,7 @@ func (w *writer) head() http.Header {
 	if w.call.Trace != "" {
 		set("Traceresponse", w.call.Trace)
 	}
-	set("Server-Timing", timing(time.Since(w.call.Received), w.call.Wait()))
+	set("Server-Timing", timing(now.Sub(w.call.Received), w.call.Wait()))
 	if w.close {
 		set("Connection", "close")
 	}
@@ -149,7 +149,7 @@ func (w *writer) copy(reply *gateway.Reply) error {
 				}
 			}
 		}
-		if err != nil {
+		if err != nil && n == 0 {
 			w.extend() // for what ends the answer: it may come long after the last piece
 		}
 		switch {
@@ -161,12 +161,14 @@ func (w *writer) copy(reply *gateway.Reply) error {
 	}
 }
 
-// extend gives the client time for the next piece.
-func (w *writer) extend() {
-	if now := time.Now(); now.After(w.allowed) {
+// extend gives the client time for the next piece, from now on.
+func (w *writer) extend() (now time.Time) {
+	now = time.Now()
+	if now.After(w.allowed) {
 		w.allowed = now.Add(writeRefresh)
 		_ = w.control.SetWriteDeadline(now.Add(writeIdle)) // fails only where the connection has
 	}
+	return now
 }
 
 // breakOff ends a reply that has begun and cannot be finished: with an error

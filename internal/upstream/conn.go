@@ -78,12 +78,16 @@ func (c *conn) interrupt() {
 // stream moves it, and each move of the deadline beneath costs, so that one is
 // only moved to come sooner: a read that it ends too early begins again.
 func (c *conn) within(wait time.Duration) {
-	c.due = time.Time{}
 	if wait == 0 {
+		c.due = time.Time{}
 		return
 	}
-	c.due = time.Now().Add(wait)
-	if c.armed.IsZero() || c.due.Before(c.armed) {
+	c.until(time.Now().Add(wait))
+}
+
+func (c *conn) until(due time.Time) {
+	c.due = due
+	if !due.IsZero() && (c.armed.IsZero() || due.Before(c.armed)) {
 		c.arm()
 	}
 }
@@ -110,18 +114,21 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// writeWithin bounds what is written from now on; 0 lifts the bound. It is exact,
-// since TLS cannot go on after a write that was ended too early.
-func (c *conn) writeWithin(wait time.Duration) {
+// bothWithin bounds what is written and read from now on; 0 lifts the bound. For
+// writing it is exact, since TLS cannot go on after a write that was ended too
+// early.
+func (c *conn) bothWithin(wait time.Duration) {
 	if wait == 0 && !c.bounded {
+		c.within(0)
 		return
 	}
-	var at time.Time
+	var due time.Time
 	if wait > 0 {
-		at = time.Now().Add(wait)
+		due = time.Now().Add(wait)
 	}
+	c.until(due)
 	c.bounded = wait > 0
-	_ = c.SetWriteDeadline(at) // fails only on a closed connection, as the next write will say
+	_ = c.SetWriteDeadline(due) // fails only on a closed connection, as the next write will say
 	if c.interrupted.Load() {
 		_ = c.SetWriteDeadline(past)
 	}

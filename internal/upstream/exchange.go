@@ -72,8 +72,7 @@ func (x *exchange) connect() error {
 // no sense: a server may answer and close before it has read everything.
 func (x *exchange) send(r *request) error {
 	x.attempt.Sent = true
-	x.conn.writeWithin(x.attempt.Timeouts.FirstToken)
-	x.conn.within(x.attempt.Timeouts.FirstToken)
+	x.conn.bothWithin(x.attempt.Timeouts.FirstToken)
 	if r.rest != nil {
 		x.writing = make(chan error, 1)
 		go write(x.conn, r, x.writing)
@@ -98,8 +97,7 @@ func (x *exchange) send(r *request) error {
 		if err := r.next(); err != nil {
 			return clientError{err}
 		}
-		x.conn.writeWithin(x.attempt.Timeouts.FirstToken) // the client's slowness is not the upstream's
-		x.conn.within(x.attempt.Timeouts.FirstToken)
+		x.conn.bothWithin(x.attempt.Timeouts.FirstToken) // the client's slowness is not the upstream's
 	}
 }
 
