@@ -28,7 +28,8 @@ ARG TARGETARCH
 # No path, VCS state or build id goes into the binary: two builds of one commit
 # are the same bytes.
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -buildvcs=false -ldflags="-s -w -buildid= -X main.version=${VERSION}" -o /spanway ./cmd/spanway
+    go build -trimpath -buildvcs=false -pgo=cmd/spanway/release.pgo \
+    -ldflags="-s -w -buildid= -X main.version=${VERSION}" -o /spanway ./cmd/spanway
 
 FROM scratch
 ARG VERSION=dev

@@ -28,7 +28,7 @@ race: ## The tests with the race detector; a skipped test is a failure
 	hack/test.sh -race
 
 build: ## The binary, as it is released: bin/spanway
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/spanway ./cmd/spanway
+	CGO_ENABLED=0 go build -trimpath -pgo=cmd/spanway/release.pgo -ldflags '-s -w -X main.version=$(VERSION)' -o bin/spanway ./cmd/spanway
 
 run: ## Run the daemon on its built-in configuration
 	go run ./cmd/spanway run

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -r "$kits/bench/." "$work" && chmod -R u+w "$work"
 (cd "$work" && go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...)
-CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/bin/spanway" ./cmd/spanway
+CGO_ENABLED=0 go build -trimpath -pgo=cmd/spanway/release.pgo -ldflags='-s -w' -o "$work/bin/spanway" ./cmd/spanway
 cat >"$work/spanway.yaml" <<'Y'
 upstreams:
   mock: {url: "http://127.0.0.1:19000/v1", dialect: openai, default: true}

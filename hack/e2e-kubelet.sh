@@ -27,7 +27,7 @@ verdict() { if "${@:2}"; then echo "PASS $1"; else echo "FAIL $1"; fail=1; fi; }
 within() { local i; for ((i = 0; i < $1 * 5; i++)); do "${@:2}" >/dev/null 2>&1 && return; sleep 0.2; done; return 1; }
 
 say "build the binary and the images"
-CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=e2e' -o "$work/spanway" ./cmd/spanway || exit 1
+CGO_ENABLED=0 go build -trimpath -pgo=cmd/spanway/release.pgo -ldflags='-s -w -X main.version=e2e' -o "$work/spanway" ./cmd/spanway || exit 1
 (cd hack && CGO_ENABLED=0 go build -o "$work/e2eload" ./e2eload) || exit 1
 image() { mkimage -name "kit.local/$1:e2e" -o "$work/$1.tar" -entrypoint "/$1" -user 65532 "${@:2}" >/dev/null; }
 image spanway "$work/spanway:/spanway" /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:644

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	logQueueBytes = 1 << 20              // lines that wait to be written
-	logQueuePause = 2 * time.Millisecond // between two writes, so that lines under load share one
+	logQueueBytes = 1 << 20               // lines that wait to be written
+	logQueuePause = 25 * time.Millisecond // between two writes, so that lines under load share one
 )
 
 // LogQueue writes lines to w from a goroutine of its own, so that a pipe whose

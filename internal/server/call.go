@@ -38,20 +38,20 @@ var kinds = map[string]kind{
 var credentials = []string{"Authorization", "X-Api-Key", "Api-Key"}
 
 // newCall makes a call of a request.
-func newCall(r *http.Request, control *http.ResponseController, live *Live) (*gateway.Call, *clientBody) {
+func newCall(r *http.Request, from *client, control *http.ResponseController, live *Live) (*gateway.Call, *clientBody) {
 	call := gateway.NewCall(r.Method, r.URL.EscapedPath(), r.Header)
 	call.Dialect = live.Dialect
 	call.Query = r.URL.RawQuery
 	call.Host = hostOnly(r.Host)
 	call.Proto = strings.TrimPrefix(r.Proto, "HTTP/")
-	call.Peer, _ = netip.ParseAddrPort(r.RemoteAddr) // a unix socket's peer has none
+	call.Peer = from.peer
 	call.Trusted = trusted(call.Peer, live.Trusted)
 	if refusal, ok := strict.Refused(r); ok {
 		call.Refused = refused(refusal)
 		call.Method, call.Path, call.Query, call.Host = refusal.Method, refusal.Path, "", ""
 	}
 	takeCredential(call)
-	clean(call, r)
+	clean(call, r, from)
 	call.ID = requestID(call)
 	body := &clientBody{
 		reader: r.Body, limit: int64(live.Limits.Body), length: r.ContentLength,
@@ -133,7 +133,7 @@ func bare(value string) string {
 
 // clean takes out what does not travel, and says whom the call is forwarded for.
 // What Connection names goes first, so that it cannot name what is set here.
-func clean(call *gateway.Call, r *http.Request) {
+func clean(call *gateway.Call, r *http.Request, from *client) {
 	h := call.Header
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -149,8 +149,8 @@ func clean(call *gateway.Call, r *http.Request) {
 		}
 	}
 	forwarded := h["X-Forwarded-For"]
-	if call.Peer.IsValid() {
-		forwarded = append(forwarded, call.Peer.Addr().Unmap().String())
+	if from.address != "" {
+		forwarded = append(forwarded, from.address)
 	}
 	if len(forwarded) > 0 {
 		h["X-Forwarded-For"] = []string{strings.Join(forwarded, ", ")}

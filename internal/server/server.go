@@ -69,6 +69,7 @@ func New(live func() *Live, log zerolog.Logger) *Server {
 		MaxHeaderBytes:               1 << 20,
 		DisableGeneralOptionsHandler: true,
 		BaseContext:                  func(net.Listener) context.Context { return base },
+		ConnContext:                  withClient,
 		ErrorLog:                     stdlog.New(quiet{log}, "", 0),
 	}
 	return s
@@ -179,10 +180,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.ended.Add(1)
 	live := s.live()
 	control := http.NewResponseController(w)
-	call, body := newCall(r, control, live)
+	from := clientOf(r.Context())
+	call, body := newCall(r, from, control, live)
 	defer body.abandon()
 	reply, err := live.Handler.Handle(r.Context(), call)
-	out := &writer{ResponseWriter: w, control: control, call: call, close: s.draining.Load() || !body.whole()}
+	out := &writer{ResponseWriter: w, control: control, call: call, client: from, close: s.draining.Load() || !body.whole()}
 	if err != nil {
 		err = blame(body, err)
 		out.fail(gateway.AsError(err))

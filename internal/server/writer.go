@@ -27,8 +27,8 @@ type writer struct {
 
 	control *http.ResponseController
 	call    *gateway.Call
-	close   bool // the connection is not used again
-	allowed time.Time
+	client  *client
+	close   bool      // the connection is not used again
 	own     [4]string // the values of the headers that every answer has
 }
 
@@ -164,8 +164,8 @@ func (w *writer) copy(reply *gateway.Reply) error {
 // extend gives the client time for the next piece, from now on.
 func (w *writer) extend() (now time.Time) {
 	now = time.Now()
-	if now.After(w.allowed) {
-		w.allowed = now.Add(writeRefresh)
+	if now.After(w.client.refresh) {
+		w.client.refresh = now.Add(writeRefresh)
 		_ = w.control.SetWriteDeadline(now.Add(writeIdle)) // fails only where the connection has
 	}
 	return now

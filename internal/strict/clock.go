@@ -2,7 +2,7 @@ package strict
 
 import (
 	"errors"
-	"net"
+	"os"
 	"time"
 )
 
@@ -65,8 +65,7 @@ func (c *Conn) tooSoon() bool {
 }
 
 func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // SetDeadline implements net.Conn.
