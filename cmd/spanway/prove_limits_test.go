@@ -21,8 +21,8 @@ func TestProveSlowHeads(t *testing.T) {
 	p := spawn(t, mocked)
 	pool := &client{address: p.data}
 	call := func(int) error { return pool.call(shortChat(), `"chat.completion"`) }
-	var alone, beside, slow tally
-	alone.drive(rate, after(4*time.Second), call)
+	var before, beside, afterwards, slow tally
+	before.drive(rate, after(3*time.Second), call)
 
 	var others sync.WaitGroup
 	over := make(chan struct{})
@@ -35,12 +35,14 @@ func TestProveSlowHeads(t *testing.T) {
 	dribbling.Wait()
 	close(over)
 	others.Wait()
+	afterwards.drive(rate, after(3*time.Second), call)
 	pool.close()
+	alone := max(before.quantile(.99), afterwards.quantile(.99)) // a machine is not always equally quiet
 	provef(t, slow.failed() == 0 && slow.quantile(1) < 12*time.Second, "slow heads are answered 408 and closed",
 		"%d of %d not, the last after %s%s", slow.failed(), clients, slow.quantile(1), slow.why())
-	provef(t, beside.failed() == 0 && beside.quantile(.99) < 2*max(alone.quantile(.99), 2*time.Millisecond), "others do not see them",
+	provef(t, beside.failed() == 0 && beside.quantile(.99) < 2*max(alone, 2*time.Millisecond), "others do not see them",
 		"%d of %d calls failed; p50 %s and p99 %s, %s and %s without%s", beside.failed(), beside.calls,
-		beside.quantile(.5), beside.quantile(.99), alone.quantile(.5), alone.quantile(.99), beside.why())
+		beside.quantile(.5), beside.quantile(.99), before.quantile(.5), alone, beside.why())
 }
 
 // dribble sends a byte a second until it is answered, and wants a 408 and the end.
