@@ -68,6 +68,7 @@ func (d *daemon) start(ctx context.Context) error {
 	observer, err := observe.New(observe.Options{
 		Telemetry: d.telemetry, Log: d.log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
 		Incoming: func() observe.Incoming { return observe.Incoming(d.live.Load().File.Telemetry.Incoming) },
+		Prices:   func() observe.Prices { return d.live.Load().File.LLM.Table },
 	})
 	if err != nil {
 		return err

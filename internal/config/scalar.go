@@ -51,6 +51,9 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[policy.Auth](): {
 		want: "on or off", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"on", "off"}}, read: readText,
 	},
+	reflect.TypeFor[check.File](): {
+		want: "file: and a path", tags: []string{"!!str"}, json: pattern(`^(file:.+)?$`, nil),
+	},
 	reflect.TypeFor[check.Secret](): {
 		json: pattern(`^(file:/.+|\$\{[A-Za-z_][A-Za-z0-9_]*\})?$`, nil), read: readText,
 	},
@@ -114,6 +117,12 @@ func (d *decoder) scalar(p check.Problems, node *yaml.Node, v reflect.Value, kin
 	}
 	if text == node.Value && !fits(node, kind) {
 		p.Addf("", "must be %s, is %s", kind.want, describe(node))
+		return
+	}
+	if v.Type() == reflect.TypeFor[check.File]() {
+		if file, ok := d.file(p, text); ok {
+			v.Set(reflect.ValueOf(file))
+		}
 		return
 	}
 	fresh := reflect.New(v.Type()).Elem()

@@ -35,6 +35,7 @@ type Attempt struct {
 	ServerPort    int
 	PeerAddress   string // the address that answered
 	Reused        bool   // the connection had been used before
+	KeyID         string // first 8 hex digits of the SHA-256 of the upstream's key; "" where it has but one
 	Sent          bool   // some of the request may have reached the upstream
 	Status        int    // 0 until its head has come
 

@@ -77,6 +77,7 @@ type shared struct {
 	attempts int
 	last     *Target
 	waited   time.Duration
+	cost     Cost
 }
 
 // NewCall returns a call with all that must not be nil.

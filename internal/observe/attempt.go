@@ -103,6 +103,7 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	now := time.Now()
 	attempt := s.call.Attempt
 	outcome, errorType := s.outcome(reply, err)
+	s.charge(reply)
 	s.observer.metrics.attempt(s.span.SpanContext(), s, errorType, now)
 	if !s.span.IsRecording() {
 		return
@@ -187,6 +188,9 @@ func (s *sending) wire(list []attribute.KeyValue) []attribute.KeyValue {
 		list = append(list, telemetry.NetworkPeerAddress.String(peer.Addr().String()), telemetry.NetworkPeerPort.Int(int(peer.Port())))
 	} else if attempt.PeerAddress != "" { // a unix socket
 		list = append(list, telemetry.NetworkPeerAddress.String(attempt.PeerAddress))
+	}
+	if attempt.KeyID != "" {
+		list = append(list, telemetry.SpanwayUpstreamKeyID.String(attempt.KeyID))
 	}
 	if attempt.Status != 0 {
 		list = append(list, telemetry.HTTPResponseStatusCode.Int(attempt.Status))

@@ -197,6 +197,13 @@ func (s *observed) attributes(list []attribute.KeyValue, reply *gateway.Reply, r
 	if target := call.Last(); target != nil {
 		list = append(list, telemetry.SpanwayUpstream.String(target.Upstream))
 	}
+	cost := call.Cost()
+	if cost.Known {
+		list = append(list, telemetry.SpanwayCostUSD.Float64(float64(cost.NanoUSD)/nanoPerUSD))
+	}
+	if cost.Unknown {
+		list = append(list, telemetry.SpanwayCostUnknown.Bool(true))
+	}
 	if reply == nil || reply.Attempt == nil {
 		return list
 	}
@@ -253,6 +260,13 @@ func (s *observed) line(reply *gateway.Reply, r result, now time.Time) {
 		if usage := reply.Attempt.Answer.Usage; usage.Known {
 			log.Int64("tokens_input", usage.Input).Int64("tokens_output", usage.Output)
 		}
+	}
+	cost := call.Cost()
+	if cost.Known {
+		log.Float64("cost_usd", float64(cost.NanoUSD)/nanoPerUSD)
+	}
+	if cost.Unknown {
+		log.Bool("cost_unknown", true)
 	}
 	if r.errorType != "" {
 		log.Str("error_type", r.errorType)
