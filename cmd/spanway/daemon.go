@@ -75,7 +75,7 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 	d.process = &assemble.Process{
 		Observer: observer,
-		Pools:    upstream.NewPools(upstream.Options{}),
+		Pools:    upstream.NewPools(upstream.Options{Proxy: upstream.EnvironmentProxy(d.getenv)}),
 		Memory:   policy.NewMemory(int64(file.Limits.Buffered)),
 	}
 	generation, err := assemble.New(file, d.process)

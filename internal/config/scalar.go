@@ -12,6 +12,7 @@ import (
 
 	"github.com/spanway/spanway/internal/check"
 	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/upstream"
 )
 
 // scalar is a kind of value that stands in one piece in the file.
@@ -50,6 +51,9 @@ var scalars = map[reflect.Type]scalar{
 	},
 	reflect.TypeFor[policy.Auth](): {
 		want: "on or off", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"on", "off"}}, read: readText,
+	},
+	reflect.TypeFor[upstream.Proxy](): {
+		want: "a proxy such as http://proxy:3128, or off", tags: []string{"!!str"}, json: map[string]any{"type": "string"}, read: readText,
 	},
 	reflect.TypeFor[check.File](): {
 		want: "file: and a path", tags: []string{"!!str"}, json: pattern(`^(file:.+)?$`, nil),

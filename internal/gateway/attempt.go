@@ -38,6 +38,7 @@ type Attempt struct {
 	KeyID         string // first 8 hex digits of the SHA-256 of the upstream's key; "" where it has but one
 	Sent          bool   // some of the request may have reached the upstream
 	Status        int    // 0 until its head has come
+	OtherKey      bool   // the upstream has a key left beside the one that was sent: what failed for that one's sake may go again at once
 
 	// What provider learns as the body passes.
 	Answer llm.Answer
