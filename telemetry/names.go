@@ -84,6 +84,7 @@ const (
 	SpanwayStreamOutcome   attribute.Key = "spanway.stream.outcome" // complete, truncated, stalled, client_gone, upstream_error
 	SpanwayAttempt         attribute.Key = "spanway.attempt"
 	SpanwayAttemptOutcome  attribute.Key = "spanway.attempt.outcome" // won, cancelled
+	SpanwayFault           attribute.Key = "spanway.fault"           // what was put in on purpose
 	SpanwayBackoffReason   attribute.Key = "spanway.backoff.reason"
 	SpanwayBackoffSource   attribute.Key = "spanway.backoff.source"
 	SpanwaySettle          attribute.Key = "spanway.settle"
