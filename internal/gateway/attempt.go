@@ -44,6 +44,7 @@ type Attempt struct {
 	Reused        bool   // the connection had been used before
 	Sent          bool   // some of the request may have reached the upstream
 	Status        int    // 0 until its head has come
+	OtherKey      bool   // the upstream has a key left beside the one that was sent: what failed for that one's sake may go again at once
 
 	// What provider learns as the body passes.
 	Answer llm.Answer

@@ -62,6 +62,8 @@ type Error struct {
 	RetryAfter time.Duration // 0: not said
 	Reason     string        // why, in one word where the code alone does not say: safe as a metric's label
 	Allow      []string      // with MethodNotAllowed: what is allowed
+	Failure    Failure       // of the attempt that it ended; "" is what the code means
+	Attempt    *Attempt      // the attempt that it ended, where upstream knows it; nil where none was begun
 	cause      error
 }
 
