@@ -86,6 +86,7 @@ const (
 	SpanwayAttempt         attribute.Key = "spanway.attempt"
 	SpanwayUpstreamKeyID   attribute.Key = "spanway.upstream.key.id" // where the upstream has several
 	SpanwayAttemptOutcome  attribute.Key = "spanway.attempt.outcome" // won, cancelled
+	SpanwayFault           attribute.Key = "spanway.fault"           // what was put in on purpose
 	SpanwayBackoffReason   attribute.Key = "spanway.backoff.reason"
 	SpanwayBackoffSource   attribute.Key = "spanway.backoff.source"
 	SpanwaySettle          attribute.Key = "spanway.settle"

@@ -30,6 +30,13 @@ type Attempt struct {
 	// until then it is FirstToken that bounds the reading, not Idle.
 	Awaited bool
 
+	// Fault is what was put in on purpose, as "error 503"; "" as a rule.
+	Fault string
+
+	// Race is how the attempt came out of a race with another one that was sent
+	// beside it; "" where there was none.
+	Race Race
+
 	// What upstream learns.
 	ServerAddress string // the host that was asked for
 	ServerPort    int
@@ -62,6 +69,15 @@ type StreamFacts struct {
 	Outcome Outcome
 }
 
+// Race says how one of two attempts that were under way at once came out.
+type Race string
+
+// How it may come out.
+const (
+	Won       Race = "won"       // its reply is the call's
+	Cancelled Race = "cancelled" // the other one was first
+)
+
 // Outcome says how a stream, or a reply, ended.
 type Outcome string
 
@@ -73,4 +89,5 @@ const (
 	ClientGone    Outcome = "client_gone"    // the client closed the connection
 	Drained       Outcome = "drained"        // the gateway shut down and cut it
 	UpstreamError Outcome = "upstream_error" // the upstream said so, or its connection broke
+	Unneeded      Outcome = "cancelled"      // another attempt's reply was taken
 )

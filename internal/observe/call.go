@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func judge(reply *gateway.Reply, err *gateway.Error) result {
 		switch {
 		case err.Code == gateway.Canceled:
 			return result{outcome: outcomeGone, err: err}
-		case status < http.StatusInternalServerError, err.Code == gateway.Overloaded, err.Code == gateway.BadVersion, err.Code == gateway.NotImplemented:
+		case status < http.StatusInternalServerError, err.Code == gateway.Overloaded, err.Code == gateway.BreakerOpen, err.Code == gateway.BadVersion, err.Code == gateway.NotImplemented:
 			return result{outcome: outcomeRefused, status: status, errorType: string(err.Code), failed: status >= http.StatusInternalServerError, err: err}
 		default:
 			return result{outcome: outcomeError, status: status, errorType: string(err.Code), failed: true, err: err}
@@ -203,6 +204,9 @@ func (s *observed) attributes(list []attribute.KeyValue, reply *gateway.Reply, r
 	}
 	if cost.Unknown {
 		list = append(list, telemetry.SpanwayCostUnknown.Bool(true))
+	}
+	if slices.ContainsFunc(call.Notes(), func(n gateway.Note) bool { return n.Policy == "hedge" && n.Decision == "started" }) {
+		list = append(list, telemetry.SpanwayHedged.Bool(true))
 	}
 	if reply == nil || reply.Attempt == nil {
 		return list

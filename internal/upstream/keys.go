@@ -94,24 +94,28 @@ func (r *keyring) other(than *key) bool {
 	return false
 }
 
-// learn benches a key for what its provider answered, and says so.
-func (r *keyring) learn(call *gateway.Call, k *key, status int, header http.Header) {
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden && r.model:
-		r.leaveOut(call, k, "auth", benchLong)
-	case status == http.StatusPaymentRequired:
-		r.leaveOut(call, k, "billing", benchLong)
-	case status == http.StatusTooManyRequests:
-		wait, ok := retryAfter(header, time.Now())
-		if !ok {
-			wait = benchDefault
-		}
-		r.leaveOut(call, k, "rate_limited", min(wait, benchLong))
+// watch benches a key for what its provider answers. It waits for the reply's
+// end: by then somebody who can read it may have said what kind of failure it is.
+func (r *keyring) watch(call *gateway.Call, k *key, reply *gateway.Reply) {
+	if reply.Status < http.StatusBadRequest || reply.Status == http.StatusForbidden && !r.model {
+		return
 	}
+	wait, ok := retryAfter(reply.Header, time.Now())
+	if !ok {
+		wait = benchDefault
+	}
+	reply.OnDone(func(reply *gateway.Reply) {
+		switch failure := gateway.FailureOf(reply, nil); failure {
+		case gateway.FailAuth, gateway.FailBilling:
+			r.leaveOut(call, k, failure, benchLong)
+		case gateway.FailRateLimited:
+			r.leaveOut(call, k, failure, min(wait, benchLong))
+		}
+	})
 }
 
 // leaveOut benches a key, unless it is benched for longer already.
-func (r *keyring) leaveOut(call *gateway.Call, k *key, why string, wait time.Duration) {
+func (r *keyring) leaveOut(call *gateway.Call, k *key, why gateway.Failure, wait time.Duration) {
 	until := time.Now().Add(wait).UnixNano()
 	for {
 		before := k.bench.Load()
@@ -122,7 +126,7 @@ func (r *keyring) leaveOut(call *gateway.Call, k *key, why string, wait time.Dur
 			break
 		}
 	}
-	call.Note("key", "benched", gateway.Fact{Key: "key", Value: k.id}, gateway.Fact{Key: "why", Value: why},
+	call.Note("key", "benched", gateway.Fact{Key: "key", Value: k.id}, gateway.Fact{Key: "why", Value: string(why)},
 		gateway.Fact{Key: "for", Value: wait.Round(time.Millisecond).String()})
 }
 

@@ -144,6 +144,30 @@ func TestAKeyThatFailsIsLeftOutForAsLongAsItsFailureAsksFor(t *testing.T) {
 	}
 }
 
+func TestWhatAProviderSaysOfAFailureCountsMoreThanItsStatus(t *testing.T) {
+	for said, out := range map[gateway.Failure]time.Duration{
+		gateway.FailBilling:       10 * time.Minute,
+		gateway.FailRateLimited:   3 * time.Second,
+		gateway.FailContentPolicy: 0,
+		gateway.FailOverloaded:    0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{play: byKey(map[string]string{"bad": answer(429, "Retry-After: 3")})}
+			u := open(t, s, Settings{Dialect: "openai", Keys: secrets("bad", "good")})
+			defer u.Close()
+			reply, err := u.Handle(t.Context(), newCall("POST"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			reply.Failure = said
+			reply.Close()
+			if got := time.Until(time.Unix(0, u.keys.keys[0].bench.Load())); max(got, 0) != out {
+				t.Errorf("%s: it is out for %s, not for %s", said, got, out)
+			}
+		})
+	}
+}
+
 func TestWhereAllKeysAreOutTheOneThatIsBackFirstIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{play: byKey(map[string]string{"a": answer(401), "b": answer(429, "Retry-After: 60"), "c": answer(403)})}

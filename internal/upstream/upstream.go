@@ -67,8 +67,8 @@ func (u *Upstream) Handle(ctx context.Context, call *gateway.Call) (*gateway.Rep
 	}
 	reply, err := x.receive()
 	if err == nil && u.keys.several() {
-		u.keys.learn(call, k, reply.Status, reply.Header)
 		attempt.OtherKey = u.keys.other(k)
+		u.keys.watch(call, k, reply)
 	}
 	return reply, err
 }
