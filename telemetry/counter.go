@@ -12,6 +12,7 @@ import (
 // Counter adds up whole numbers, by attributes. A nil one counts nothing.
 type Counter struct {
 	about
+	parts  float64 // of which one unit is made; 0 is one
 	series bound[CounterSeries]
 }
 
@@ -32,6 +33,14 @@ func (t *Telemetry) Counter(name, unit, description string) *Counter {
 // UpDownCounter returns the counter of that name, which may also fall.
 func (t *Telemetry) UpDownCounter(name, unit, description string) *Counter {
 	return t.counter(about{name: name, unit: unit, description: description, kind: sdkmetric.InstrumentKindUpDownCounter})
+}
+
+// CounterInParts returns a counter that only grows, of what has fractions: it
+// adds up whole parts, so that nothing is lost, and tells how many units of so
+// many parts they are.
+func (t *Telemetry) CounterInParts(name, unit, description string, parts float64) *Counter {
+	a := about{name: name, unit: unit, description: description, kind: sdkmetric.InstrumentKindCounter}
+	return instrumentOf(t.instruments, a, func(a about) *Counter { return &Counter{about: a, parts: parts} })
 }
 
 func (t *Telemetry) counter(a about) *Counter {
@@ -75,8 +84,22 @@ func (c *Counter) data(p *producer, now time.Time) metricdata.Aggregation {
 		}
 		sum.DataPoints = append(sum.DataPoints, metricdata.DataPoint[int64]{Attributes: s.attributes, StartTime: since, Time: now, Value: n})
 	}
-	if len(sum.DataPoints) == 0 {
+	switch {
+	case len(sum.DataPoints) == 0:
 		return nil
+	case c.parts != 0:
+		return c.inUnits(sum)
 	}
 	return sum
+}
+
+// inUnits makes units of parts.
+func (c *Counter) inUnits(parts metricdata.Sum[int64]) metricdata.Sum[float64] {
+	units := metricdata.Sum[float64]{Temporality: parts.Temporality, IsMonotonic: parts.IsMonotonic}
+	for _, p := range parts.DataPoints {
+		units.DataPoints = append(units.DataPoints, metricdata.DataPoint[float64]{
+			Attributes: p.Attributes, StartTime: p.StartTime, Time: p.Time, Value: float64(p.Value) / c.parts,
+		})
+	}
+	return units
 }

@@ -226,6 +226,18 @@ func TestNothingIsLostWhenManyRecordAndSomeRead(t *testing.T) {
 	}
 }
 
+func TestACounterInPartsTellsUnits(t *testing.T) {
+	tel := &Telemetry{instruments: &instruments{exemplars: trace.SpanContext.IsSampled}}
+	c := tel.CounterInParts("c", "{usd}", "", 1e9).Series()
+	delta := tel.instruments.producer(sdkmetric.DeltaTemporalitySelector)
+	for _, want := range []float64{0.00008375, 0.0000000010} {
+		c.Add(int64(want * 1e9))
+		if sum, ok := produce(t, delta)["c"].(metricdata.Sum[float64]); !ok || sum.DataPoints[0].Value != want || !sum.IsMonotonic {
+			t.Errorf("got %+v, want %v", sum, want)
+		}
+	}
+}
+
 func TestADeltaIsWhatCameSinceTheLastReading(t *testing.T) {
 	ours := &instruments{exemplars: trace.SpanContext.IsSampled}
 	tel := &Telemetry{instruments: ours}

@@ -72,6 +72,7 @@ const (
 	SpanwayHedged          attribute.Key = "spanway.hedged"
 	SpanwayCache           attribute.Key = "spanway.cache" // hit, miss, off
 	SpanwayCostUSD         attribute.Key = "spanway.cost.usd"
+	SpanwayCostUnknown     attribute.Key = "spanway.cost.unknown" // true where something was billed of which the cost is not known
 	SpanwayCostSavedUSD    attribute.Key = "spanway.cost.saved_usd"
 	SpanwayTokensInput     attribute.Key = "spanway.tokens.input"
 	SpanwayTokensOutput    attribute.Key = "spanway.tokens.output"
@@ -83,7 +84,9 @@ const (
 	SpanwayStreamMaxGap    attribute.Key = "spanway.stream.max_gap" // s
 	SpanwayStreamOutcome   attribute.Key = "spanway.stream.outcome" // complete, truncated, stalled, client_gone, upstream_error
 	SpanwayAttempt         attribute.Key = "spanway.attempt"
+	SpanwayUpstreamKeyID   attribute.Key = "spanway.upstream.key.id" // where the upstream has several
 	SpanwayAttemptOutcome  attribute.Key = "spanway.attempt.outcome" // won, cancelled
+	SpanwayFault           attribute.Key = "spanway.fault"           // what was put in on purpose
 	SpanwayBackoffReason   attribute.Key = "spanway.backoff.reason"
 	SpanwayBackoffSource   attribute.Key = "spanway.backoff.source"
 	SpanwaySettle          attribute.Key = "spanway.settle"
@@ -120,6 +123,7 @@ const (
 	MetricRefusals         = "spanway.refusals"
 	MetricCacheLookups     = "spanway.cache.lookups"
 	MetricCost             = "spanway.cost" // {usd}
+	MetricCostUnknown      = "spanway.cost.unknown"
 	MetricBudgetRemaining  = "spanway.budget.remaining"
 	MetricStreamsActive    = "spanway.streams.active"
 	MetricTelemetryDropped = "spanway.telemetry.dropped"

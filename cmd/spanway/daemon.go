@@ -68,13 +68,14 @@ func (d *daemon) start(ctx context.Context) error {
 	observer, err := observe.New(observe.Options{
 		Telemetry: d.telemetry, Log: d.log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
 		Incoming: func() observe.Incoming { return observe.Incoming(d.live.Load().File.Telemetry.Incoming) },
+		Prices:   func() observe.Prices { return d.live.Load().File.LLM.Table },
 	})
 	if err != nil {
 		return err
 	}
 	d.process = &assemble.Process{
 		Observer: observer,
-		Pools:    upstream.NewPools(upstream.Options{}),
+		Pools:    upstream.NewPools(upstream.Options{Proxy: upstream.EnvironmentProxy(d.getenv)}),
 		Memory:   policy.NewMemory(int64(file.Limits.Buffered)),
 	}
 	generation, err := assemble.New(file, d.process)

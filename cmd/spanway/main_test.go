@@ -155,6 +155,22 @@ func TestAnEventStreamOfAServiceBeginsBeforeItsFirstEvent(t *testing.T) {
 	}
 }
 
+func TestTheEnvironmentsProxyIsAsked(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		asked <- q.RequestURI
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer proxy.Close()
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	r := start(t, `upstreams: {a: {url: "http://models.example/v1", dialect: openai, default: true}}`)
+	r.chat("any", "")
+	if got := <-asked; got != "http://models.example/v1/chat/completions" {
+		t.Errorf("the proxy was asked for %s", got)
+	}
+}
+
 // Half is what the collector can work with: what calls hold is not garbage.
 func TestBodiesTakeHalfOfTheMemoryLimitAtMost(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(64 << 20))

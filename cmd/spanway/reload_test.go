@@ -101,6 +101,38 @@ func TestAHangupReloadsAlsoASecretThatWasRotated(t *testing.T) {
 	}
 }
 
+func TestChangedPricesAreAReload(t *testing.T) {
+	folder := t.TempDir()
+	path, prices := filepath.Join(folder, "spanway.yaml"), filepath.Join(folder, "prices.json")
+	table := func(input string) string {
+		return `{"models": [{"model": "m", "input": ` + input + `, "output": 0}]}`
+	}
+	write(t, prices, table("1"))
+	write(t, path, strings.Replace(named("one"), "llm: {", "llm: {prices: \"file:prices.json\", ", 1))
+	r := launchWith(t, path)
+	before := r.chatCost("one")
+	write(t, prices, table("1000"))
+	hangUp(t)
+	line := r.log.await("message", "the configuration was reloaded")
+	if line["config"] != line["before"] {
+		t.Error("the file itself has not changed")
+	}
+	if after := r.chatCost("one"); before == 0 || after != 1000*before {
+		t.Errorf("a call cost %v, and with prices 1000 times as high %v", before, after)
+	}
+	write(t, prices, table("-1"))
+	hangUp(t)
+	r.log.await("message", "the configuration was not reloaded", "level", "error")
+}
+
+// chatCost is what a chat cost, as its log line says.
+func (r *running) chatCost(model string) float64 {
+	r.t.Helper()
+	id := r.chat(model, "").Header.Get("X-Request-Id")
+	cost, _ := r.log.await("message", "call", "request_id", id)["cost_usd"].(float64)
+	return cost
+}
+
 func TestABrokenReloadKeepsTheLastGoodOne(t *testing.T) {
 	path := configFile(t, named("one"))
 	r := launchWith(t, path)

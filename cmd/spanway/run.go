@@ -72,7 +72,7 @@ func isTerminal(f *os.File) bool {
 func (d *daemon) follow(ctx context.Context, hangups <-chan os.Signal) {
 	var changes <-chan struct{}
 	if d.source.path != "" {
-		changes = config.Watcher{Path: d.source.path}.Changes(ctx)
+		changes = config.Watcher{Path: d.source.path, Also: func() []string { return d.live.Load().File.Files }}.Changes(ctx)
 	}
 	for {
 		// Also at first: the file may have changed before it was watched. The reload

@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite what the scenarios expect")
 
 // environment is what a scenario's configuration may ask for.
-var environment = map[string]string{"OPENAI_API_KEY": "sk-upstream"}
+var environment = map[string]string{"OPENAI_API_KEY": "sk-upstream", "OPENAI_SECOND_KEY": "sk-second"}
 
 // TestScenarios plays every file in testdata: one file is one story.
 //

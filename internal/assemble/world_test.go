@@ -51,6 +51,7 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 	observer, err := observe.New(observe.Options{
 		Telemetry: measured, Log: log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
 		Incoming: func() observe.Incoming { return observe.Incoming(file.Telemetry.Incoming) },
+		Prices:   func() observe.Prices { return file.LLM.Table },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,8 @@ import (
 // fit is a problem, and the rest is read.
 type decoder struct {
 	getenv func(string) string
+	folder string                           // of the file, where relative paths begin
+	files  []string                         // what has been read beside it
 	places map[string]Position              // where each path stands
 	start  func(reflect.Type) reflect.Value // what a new value begins with
 	within int                              // so many aliases

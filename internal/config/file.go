@@ -13,6 +13,7 @@ import (
 
 	"github.com/spanway/spanway/internal/check"
 	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/price"
 	"github.com/spanway/spanway/internal/route"
 	"github.com/spanway/spanway/internal/server"
 	"github.com/spanway/spanway/internal/upstream"
@@ -21,7 +22,8 @@ import (
 // File is a file that has been read and found right. Fields are decoded in this
 // order: admission and attempt stand before those that begin with them.
 type File struct {
-	Hash string `yaml:"-"` // first 12 hex digits of the text's SHA-256
+	Hash  string   `yaml:"-"` // first 12 hex digits of the text's SHA-256
+	Files []string `yaml:"-"` // the files that were read with it: of secrets, prices, certificates
 
 	Listen         server.Listen                 `yaml:"listen"`
 	Limits         server.Limits                 `yaml:"limits"`
@@ -39,8 +41,11 @@ type File struct {
 
 // LLM says what the LLM routes do. It is a mapping, or the word off.
 type LLM struct {
-	Off         bool `yaml:"-"`
-	Passthrough bool `yaml:"passthrough"` // names that models does not hold go to an upstream as they are
+	Off         bool       `yaml:"-"`
+	Passthrough bool       `yaml:"passthrough"` // names that models does not hold go to an upstream as they are
+	Prices      check.File `yaml:"prices"`      // in place of those that are built in
+
+	Table *price.Table `yaml:"-"` // what tokens cost; never nil
 }
 
 // Model is a name that callers may ask for.

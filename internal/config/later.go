@@ -10,7 +10,7 @@ import (
 // who writes it is told so. A setting that is built leaves this table.
 var later = map[reflect.Type][]string{
 	reflect.TypeFor[File]():             {"flags", "store"},
-	reflect.TypeFor[LLM]():              {"keepalive_after", "prices"},
+	reflect.TypeFor[LLM]():              {"keepalive_after"},
 	reflect.TypeFor[Model]():            {"split"},
 	reflect.TypeFor[Route]():            {"split", "versions"},
 	reflect.TypeFor[policy.Key]():       {"limits", "budget"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -28,7 +29,7 @@ func Parse(name string, text []byte, getenv func(string) string, overrides ...fu
 	}
 	file := defaults()
 	problems := check.New()
-	d := decoder{getenv: getenv, places: map[string]Position{"": {1, 1}}, start: file.start}
+	d := decoder{getenv: getenv, folder: filepath.Dir(name), places: map[string]Position{"": {1, 1}}, start: file.start}
 	if root != nil {
 		d.decode(problems, root, reflect.ValueOf(file).Elem())
 	}
@@ -41,11 +42,13 @@ func Parse(name string, text []byte, getenv func(string) string, overrides ...fu
 	}
 	visit(problems, reflect.ValueOf(file).Elem())
 	file.check(problems)
+	file.readPrices(problems)
 	if found := problems.All(); len(found) > 0 {
 		found = append(misfits, independent(misfits, found[len(misfits):])...)
 		return nil, &Error{Name: name, Problems: d.locate(found)}
 	}
 	file.settle()
+	file.Files = d.files
 	sum := sha256.Sum256(text)
 	file.Hash = hex.EncodeToString(sum[:])[:12]
 	return file, nil

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,7 +51,7 @@ func (d *decoder) secret(p check.Problems, text string) (value string, ok bool) 
 		if path, ok = d.expand(p, path); !ok {
 			return "", false
 		}
-		value = readSecret(p, path)
+		value = d.readSecret(p, path)
 	case text == "":
 		return "", true // as if it were not there
 	case wholeSecret.MatchString(text):
@@ -64,28 +63,55 @@ func (d *decoder) secret(p check.Problems, text string) (value string, ok bool) 
 	return value, value != ""
 }
 
-// readSecret reads an ordinary file; a pipe or a device could keep us waiting.
-func readSecret(p check.Problems, path string) string {
+// readSecret reads the file of a secret.
+func (d *decoder) readSecret(p check.Problems, path string) string {
 	if !filepath.IsAbs(path) {
 		p.Addf("", "must name a file by its absolute path")
 		return ""
 	}
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > largestSecret {
-		p.Addf("", "must name a readable file of at most 64KiB, is file:%s", path)
+	text, ok := d.read(p, path, largestSecret)
+	if !ok {
 		return ""
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		p.Addf("", "must name a readable file of at most 64KiB, is file:%s", path)
-		return ""
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, largestSecret))
-	value := strings.TrimRight(string(text), "\r\n")
-	if err != nil || value == "" {
+	value := strings.TrimRight(text, "\r\n")
+	if value == "" {
 		p.Addf("", "the file is empty: %s", path)
-		return ""
 	}
 	return value
+}
+
+// largestFile bounds a file of prices or certificates.
+const largestFile = 16 << 20
+
+// file reads what a setting names as "file:path". A relative path begins where
+// the configuration stands.
+func (d *decoder) file(p check.Problems, reference string) (file check.File, ok bool) {
+	if reference == "" {
+		return file, true // as if it were not there
+	}
+	path, ok := strings.CutPrefix(reference, "file:")
+	if !ok || path == "" {
+		p.Addf("", "must be file: and a path, is %q", reference)
+		return file, false
+	}
+	from := path
+	if !filepath.IsAbs(path) {
+		from = filepath.Join(d.folder, path)
+	}
+	text, ok := d.read(p, from, largestFile)
+	return check.NewFile(path, text), ok
+}
+
+// read reads an ordinary file; a pipe or a device could keep us waiting.
+func (d *decoder) read(p check.Problems, path string, largest int64) (text string, ok bool) {
+	d.files = append(d.files, path)
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() && info.Size() <= largest {
+		var content []byte
+		if content, err = os.ReadFile(path); err == nil && int64(len(content)) <= largest {
+			return string(content), true
+		}
+	}
+	p.Addf("", "must name a readable file of at most %s, is file:%s", check.Size(largest), path)
+	return "", false
 }

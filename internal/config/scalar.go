@@ -12,6 +12,7 @@ import (
 
 	"github.com/spanway/spanway/internal/check"
 	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/upstream"
 )
 
 // scalar is a kind of value that stands in one piece in the file.
@@ -50,6 +51,12 @@ var scalars = map[reflect.Type]scalar{
 	},
 	reflect.TypeFor[policy.Auth](): {
 		want: "on or off", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"on", "off"}}, read: readText,
+	},
+	reflect.TypeFor[upstream.Proxy](): {
+		want: "a proxy such as http://proxy:3128, or off", tags: []string{"!!str"}, json: map[string]any{"type": "string"}, read: readText,
+	},
+	reflect.TypeFor[check.File](): {
+		want: "file: and a path", tags: []string{"!!str"}, json: pattern(`^(file:.+)?$`, nil),
 	},
 	reflect.TypeFor[check.Secret](): {
 		json: pattern(`^(file:/.+|\$\{[A-Za-z_][A-Za-z0-9_]*\})?$`, nil), read: readText,
@@ -114,6 +121,12 @@ func (d *decoder) scalar(p check.Problems, node *yaml.Node, v reflect.Value, kin
 	}
 	if text == node.Value && !fits(node, kind) {
 		p.Addf("", "must be %s, is %s", kind.want, describe(node))
+		return
+	}
+	if v.Type() == reflect.TypeFor[check.File]() {
+		if file, ok := d.file(p, text); ok {
+			v.Set(reflect.ValueOf(file))
+		}
 		return
 	}
 	fresh := reflect.New(v.Type()).Elem()

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,10 @@ import (
 type Watcher struct {
 	Path string
 	Poll time.Duration // how often to look where no event comes, as on network file systems; 0 is 10s
+
+	// Also names files that are looked at as often, though no event tells of
+	// them; nil is none.
+	Also func() []string
 }
 
 // settleTime gives a writer the time to end, and makes one change of several events.
@@ -26,7 +31,7 @@ const settleTime = 100 * time.Millisecond
 // anything did change, the reader finds out by reading.
 func (w Watcher) Changes(ctx context.Context) <-chan struct{} {
 	changes := make(chan struct{}, 1)
-	seen := look(w.Path)
+	seen := w.look()
 	notifier, err := fsnotify.NewWatcher()
 	if err != nil { // the system gives no more of them; polling is left
 		go w.run(ctx, changes, seen, nil, nil, func() {})
@@ -43,7 +48,7 @@ func (w Watcher) Changes(ctx context.Context) <-chan struct{} {
 
 // run ends with ctx. It calls follow now and then: the folder may be a new one.
 func (w Watcher) run(
-	ctx context.Context, changes chan<- struct{}, seen fs.FileInfo,
+	ctx context.Context, changes chan<- struct{}, seen map[string]fs.FileInfo,
 	events <-chan fsnotify.Event, lost <-chan error, follow func(),
 ) {
 	if w.Poll == 0 {
@@ -74,8 +79,8 @@ func (w Watcher) run(
 		case <-poll.C:
 			follow()
 		}
-		now := look(w.Path)
-		if touched || !same(seen, now) {
+		now := w.look()
+		if touched || !maps.EqualFunc(seen, now, same) {
 			select {
 			case changes <- struct{}{}:
 			default: // one is waiting already
@@ -83,6 +88,17 @@ func (w Watcher) run(
 		}
 		touched, seen = false, now
 	}
+}
+
+// look looks at all files that are watched.
+func (w Watcher) look() map[string]fs.FileInfo {
+	seen := map[string]fs.FileInfo{w.Path: look(w.Path)}
+	if w.Also != nil {
+		for _, path := range w.Also() {
+			seen[path] = look(path)
+		}
+	}
+	return seen
 }
 
 // look follows symlinks; nil is a file that is not there.

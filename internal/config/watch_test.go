@@ -83,6 +83,15 @@ func TestTheWatcherPollsWhereNoEventComes(t *testing.T) {
 	changed(t, changes, path, "longer")
 }
 
+func TestTheWatcherLooksAtFilesThatAreReadBesideIt(t *testing.T) {
+	path, beside := filepath.Join(t.TempDir(), "spanway.yaml"), filepath.Join(t.TempDir(), "prices.json")
+	must(t, os.WriteFile(path, []byte("one"), 0o600))
+	must(t, os.WriteFile(beside, []byte("one"), 0o600))
+	changes := Watcher{Path: path, Poll: time.Millisecond, Also: func() []string { return []string{beside} }}.Changes(t.Context())
+	must(t, os.WriteFile(beside, []byte("longer"), 0o600))
+	changed(t, changes, beside, "longer")
+}
+
 func TestTheWatcherOutlivesItsFolder(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "etc")
 	must(t, os.Mkdir(folder, 0o700))
@@ -100,7 +109,8 @@ func TestEventsOfOneChangeAreToldOnceAndThoseOfOtherFilesNever(t *testing.T) {
 	must(t, os.WriteFile(path, []byte("one"), 0o600))
 	synctest.Test(t, func(t *testing.T) {
 		events, changes := make(chan fsnotify.Event), make(chan struct{}, 10)
-		go Watcher{Path: path}.run(t.Context(), changes, look(path), events, nil, func() {})
+		w := Watcher{Path: path}
+		go w.run(t.Context(), changes, w.look(), events, nil, func() {})
 
 		events <- fsnotify.Event{Name: filepath.Join(filepath.Dir(path), "other")}
 		time.Sleep(time.Second)

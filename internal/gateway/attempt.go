@@ -30,13 +30,22 @@ type Attempt struct {
 	// until then it is FirstToken that bounds the reading, not Idle.
 	Awaited bool
 
+	// Fault is what was put in on purpose, as "error 503"; "" as a rule.
+	Fault string
+
+	// Race is how the attempt came out of a race with another one that was sent
+	// beside it; "" where there was none.
+	Race Race
+
 	// What upstream learns.
 	ServerAddress string // the host that was asked for
 	ServerPort    int
 	PeerAddress   string // the address that answered
 	Reused        bool   // the connection had been used before
+	KeyID         string // first 8 hex digits of the SHA-256 of the upstream's key; "" where it has but one
 	Sent          bool   // some of the request may have reached the upstream
 	Status        int    // 0 until its head has come
+	OtherKey      bool   // the upstream has a key left beside the one that was sent: what failed for that one's sake may go again at once
 
 	// What provider learns as the body passes.
 	Answer llm.Answer
@@ -60,6 +69,15 @@ type StreamFacts struct {
 	Outcome Outcome
 }
 
+// Race says how one of two attempts that were under way at once came out.
+type Race string
+
+// How it may come out.
+const (
+	Won       Race = "won"       // its reply is the call's
+	Cancelled Race = "cancelled" // the other one was first
+)
+
 // Outcome says how a stream, or a reply, ended.
 type Outcome string
 
@@ -71,4 +89,5 @@ const (
 	ClientGone    Outcome = "client_gone"    // the client closed the connection
 	Drained       Outcome = "drained"        // the gateway shut down and cut it
 	UpstreamError Outcome = "upstream_error" // the upstream said so, or its connection broke
+	Unneeded      Outcome = "cancelled"      // another attempt's reply was taken
 )

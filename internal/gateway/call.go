@@ -25,6 +25,7 @@ type Call struct {
 	// What the server knows of it.
 	ID         string // x-request-id: the caller's, if it may set one, else ours
 	Received   time.Time
+	Deadline   time.Time      // until when the caller waits for the reply to begin; zero where they did not say
 	Peer       netip.AddrPort // who is connected; zero on a unix socket
 	Trusted    bool           // the peer is on loopback, a unix socket, or in trusted_proxies
 	Proto      string         // "1.0" or "1.1"
@@ -52,10 +53,11 @@ type Call struct {
 
 // Route names which calls go together.
 type Route struct {
-	Name      string        // as configured, or the path of an LLM route
-	Template  string        // http.route: low in cardinality
-	Operation llm.Operation // what is asked of a model; "" on ordinary routes
-	Dialect   Dialect
+	Name       string        // as configured, or the path of an LLM route
+	Template   string        // http.route: low in cardinality
+	Idempotent bool          // whatever its method, a call does no harm when it is executed twice
+	Operation  llm.Operation // what is asked of a model; "" on ordinary routes
+	Dialect    Dialect
 }
 
 // Body is what the client sent. It streams, until a policy has read it in.
@@ -77,6 +79,7 @@ type shared struct {
 	attempts int
 	last     *Target
 	waited   time.Duration
+	cost     Cost
 }
 
 // NewCall returns a call with all that must not be nil.

@@ -33,6 +33,7 @@ const (
 	UpstreamFailed   Code = "upstream_failed"        // 502: the upstream broke or made no sense
 	Overloaded       Code = "overloaded"             // 503: the gateway has no room now
 	Draining         Code = "draining"               // 503: the gateway shuts down, and cut it
+	BreakerOpen      Code = "breaker_open"           // 503: the target has failed too often, and is not asked now
 	UpstreamTimeout  Code = "upstream_timeout"       // 504: the upstream did not answer in time
 	BadVersion       Code = "http_version"           // 505
 )
@@ -41,7 +42,7 @@ var statuses = map[Code]int{
 	Invalid: 400, Unauthenticated: 401, Forbidden: 403, NoRoute: 404, NoModel: 404, MethodNotAllowed: 405,
 	ClientTimeout: 408, TooLarge: 413, URITooLong: 414, UnsupportedMedia: 415, BadExpectation: 417,
 	Misdirected: 421, HeadTooLarge: 431, Canceled: 499, Internal: 500, NotImplemented: 501,
-	UpstreamFailed: 502, Overloaded: 503, Draining: 503, UpstreamTimeout: 504, BadVersion: 505,
+	UpstreamFailed: 502, Overloaded: 503, Draining: 503, BreakerOpen: 503, UpstreamTimeout: 504, BadVersion: 505,
 }
 
 // Status is the HTTP status that goes with a code.
@@ -61,8 +62,15 @@ type Error struct {
 	RetryAfter time.Duration // 0: not said
 	Reason     string        // why, in one word where the code alone does not say: safe as a metric's label
 	Allow      []string      // with MethodNotAllowed: what is allowed
+	Failure    Failure       // of the attempt that it ended; "" is what the code means
+	Attempt    *Attempt      // the attempt that it ended, where upstream knows it; nil where none was begun
 	cause      error
 }
+
+// Superseded is why an attempt is cut whose reply nobody needs any more: another
+// one that was sent beside it has answered. It reaches no client, is nobody's
+// fault, and nothing is sent again because of it. It is compared by identity.
+var Superseded = &Error{Code: Canceled, Message: "another attempt answered first", Reason: "superseded"}
 
 // Errorf returns an error with a message for the caller.
 func Errorf(code Code, format string, args ...any) *Error {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 )
@@ -16,6 +17,7 @@ type Reply struct {
 	Attempt *Attempt    // the attempt that answered; nil where none was needed
 	Outcome Outcome     // set by who finds out, before Close; "" is Complete
 	Err     *Error      // why it broke off after it had begun; set with Outcome
+	Failure Failure     // what kind of failure it tells of, where more is known than its status says
 
 	closer io.Closer
 	done   []func(*Reply)
@@ -41,6 +43,24 @@ func (r *Reply) OnDone(f func(*Reply)) {
 		r.done = r.first[:0]
 	}
 	r.done = append(r.done, f)
+}
+
+// Keep closes a reply of which no more is wanted than what it says, and returns
+// one that says the same and holds nothing: no connection, no span. It is nil
+// where more than most bytes would be to keep, or they do not come.
+func (r *Reply) Keep(most int64) *Reply {
+	defer r.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	if err != nil || int64(len(body)) > most {
+		return nil
+	}
+	length := int64(len(body))
+	if length == 0 {
+		length = r.Length // that of the body which GET would have
+	}
+	kept := NewReply(r.Status, r.Header, bytes.NewReader(body), length, nil)
+	kept.Attempt, kept.Outcome, kept.Failure, kept.Trailer = r.Attempt, r.Outcome, r.Failure, r.Trailer
+	return kept
 }
 
 // Close ends the reply: it gives its connection back or closes it, then runs

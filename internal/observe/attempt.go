@@ -103,6 +103,7 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 	now := time.Now()
 	attempt := s.call.Attempt
 	outcome, errorType := s.outcome(reply, err)
+	s.charge(reply)
 	s.observer.metrics.attempt(s.span.SpanContext(), s, errorType, now)
 	if !s.span.IsRecording() {
 		return
@@ -114,6 +115,12 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		telemetry.ServicePeerName.String(attempt.Target.Upstream),
 		telemetry.SpanwayAttempt.Int(attempt.Number),
 	)
+	if attempt.Fault != "" {
+		list = append(list, telemetry.SpanwayFault.String(attempt.Fault))
+	}
+	if attempt.Race != "" {
+		list = append(list, telemetry.SpanwayAttemptOutcome.String(string(attempt.Race)))
+	}
 	list = s.wire(list)
 	if s.operation != "" {
 		list = s.asked(list)
@@ -139,6 +146,9 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gateway.Outcome, errorType string) {
 	attempt := s.call.Attempt
 	switch {
+	case err == gateway.Superseded:
+		attempt.Race = gateway.Cancelled
+		return gateway.Unneeded, ""
 	case err != nil && err.Code == gateway.Canceled:
 		return gateway.ClientGone, ""
 	case err != nil && err.Code == gateway.Draining:
@@ -152,7 +162,7 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 	}
 	outcome = reply.Outcome
 	if stream := attempt.Stream; stream != nil {
-		if outcome == gateway.ClientGone || outcome == gateway.Drained || stream.Outcome == "" {
+		if cut(outcome) || stream.Outcome == "" {
 			stream.Outcome = outcome
 		}
 		outcome = stream.Outcome
@@ -164,7 +174,7 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 		}
 	}
 	switch {
-	case outcome == gateway.ClientGone, outcome == gateway.Drained:
+	case cut(outcome):
 		return outcome, ""
 	case outcome != gateway.Complete && !named(reply):
 		return outcome, string(outcome)
@@ -172,6 +182,11 @@ func (s *sending) outcome(reply *gateway.Reply, err *gateway.Error) (outcome gat
 		return outcome, strconv.Itoa(reply.Status)
 	}
 	return outcome, ""
+}
+
+// cut reports whether a reply was left before its end by those who read it.
+func cut(outcome gateway.Outcome) bool {
+	return outcome == gateway.ClientGone || outcome == gateway.Drained || outcome == gateway.Unneeded
 }
 
 // wire is what the conventions for HTTP clients ask for.
@@ -187,6 +202,9 @@ func (s *sending) wire(list []attribute.KeyValue) []attribute.KeyValue {
 		list = append(list, telemetry.NetworkPeerAddress.String(peer.Addr().String()), telemetry.NetworkPeerPort.Int(int(peer.Port())))
 	} else if attempt.PeerAddress != "" { // a unix socket
 		list = append(list, telemetry.NetworkPeerAddress.String(attempt.PeerAddress))
+	}
+	if attempt.KeyID != "" {
+		list = append(list, telemetry.SpanwayUpstreamKeyID.String(attempt.KeyID))
 	}
 	if attempt.Status != 0 {
 		list = append(list, telemetry.HTTPResponseStatusCode.Int(attempt.Status))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func judge(reply *gateway.Reply, err *gateway.Error) result {
 		switch {
 		case err.Code == gateway.Canceled:
 			return result{outcome: outcomeGone, err: err}
-		case status < http.StatusInternalServerError, err.Code == gateway.Overloaded, err.Code == gateway.BadVersion, err.Code == gateway.NotImplemented:
+		case status < http.StatusInternalServerError, err.Code == gateway.Overloaded, err.Code == gateway.BreakerOpen, err.Code == gateway.BadVersion, err.Code == gateway.NotImplemented:
 			return result{outcome: outcomeRefused, status: status, errorType: string(err.Code), failed: status >= http.StatusInternalServerError, err: err}
 		default:
 			return result{outcome: outcomeError, status: status, errorType: string(err.Code), failed: true, err: err}
@@ -197,6 +198,16 @@ func (s *observed) attributes(list []attribute.KeyValue, reply *gateway.Reply, r
 	if target := call.Last(); target != nil {
 		list = append(list, telemetry.SpanwayUpstream.String(target.Upstream))
 	}
+	cost := call.Cost()
+	if cost.Known {
+		list = append(list, telemetry.SpanwayCostUSD.Float64(float64(cost.NanoUSD)/nanoPerUSD))
+	}
+	if cost.Unknown {
+		list = append(list, telemetry.SpanwayCostUnknown.Bool(true))
+	}
+	if slices.ContainsFunc(call.Notes(), func(n gateway.Note) bool { return n.Policy == "hedge" && n.Decision == "started" }) {
+		list = append(list, telemetry.SpanwayHedged.Bool(true))
+	}
 	if reply == nil || reply.Attempt == nil {
 		return list
 	}
@@ -253,6 +264,13 @@ func (s *observed) line(reply *gateway.Reply, r result, now time.Time) {
 		if usage := reply.Attempt.Answer.Usage; usage.Known {
 			log.Int64("tokens_input", usage.Input).Int64("tokens_output", usage.Output)
 		}
+	}
+	cost := call.Cost()
+	if cost.Known {
+		log.Float64("cost_usd", float64(cost.NanoUSD)/nanoPerUSD)
+	}
+	if cost.Unknown {
+		log.Bool("cost_unknown", true)
 	}
 	if r.errorType != "" {
 		log.Str("error_type", r.errorType)

@@ -25,12 +25,14 @@ type metrics struct {
 	inputTotal, outputTotal, cacheReadTotal            *telemetry.Counter   // of the latest conventions only
 	refusals                                           *telemetry.Counter
 	streams                                            *telemetry.CounterSeries
+	cost, costUnknown                                  *telemetry.Counter
 
 	calls    series[callKey, *telemetry.HistogramSeries]
 	routes   series[string, ofRoute]
 	sendings series[sendingKey, *telemetry.HistogramSeries]
 	models   series[modelKey, ofModel]
 	reasons  series[refusalKey, *telemetry.CounterSeries]
+	costs    series[costKey, ofCost]
 }
 
 type ofRoute struct{ overhead, attempts *telemetry.HistogramSeries }
@@ -99,6 +101,8 @@ func newMetrics(t *telemetry.Telemetry, names telemetry.Names) *metrics {
 		outputTotal:        t.Counter(names.OutputTokensTotal, "{token}", "Output tokens."),
 		cacheReadTotal:     t.Counter(names.CacheReadTokensTotal, "{token}", "Input tokens that the provider had cached."),
 		refusals:           t.Counter(telemetry.MetricRefusals, "{call}", "Calls that the gateway refused."),
+		cost:               t.CounterInParts(telemetry.MetricCost, "{usd}", "What attempts at models cost, where it is known.", nanoPerUSD),
+		costUnknown:        t.Counter(telemetry.MetricCostUnknown, "{attempt}", "Attempts at models that may have cost something, of which it is not known what."),
 	}
 	m.streams = t.UpDownCounter(telemetry.MetricStreamsActive, "{stream}", "Streams under way.").Series()
 	return m

@@ -31,6 +31,7 @@ type Options struct {
 	Log       zerolog.Logger
 	Incoming  func() Incoming // asked for each call: a reload may change it
 	Names     telemetry.Names // of the GenAI conventions
+	Prices    func() Prices   // asked for each attempt; nil: what calls cost is not said
 }
 
 // Observer makes the joints of a process.
@@ -41,6 +42,7 @@ type Observer struct {
 	incoming  func() Incoming
 	metrics   *metrics
 	names     telemetry.Names
+	prices    func() Prices
 	models    distinct
 }
 
@@ -57,6 +59,7 @@ func New(o Options) (*Observer, error) {
 		incoming:  incoming,
 		metrics:   newMetrics(o.Telemetry, o.Names),
 		names:     o.Names,
+		prices:    o.Prices,
 		models:    distinct{limit: maxNames},
 	}, nil
 }

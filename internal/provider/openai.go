@@ -38,6 +38,7 @@ func (o *openai) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 	reply.Header = answerHeader(reply.Header)
 	switch {
 	case reply.Status >= 400:
+		explain(reply)
 		return reply, nil
 	case reply.Status != http.StatusOK:
 		// A redirect above all: it is not followed, and where it leads is not the caller's to know.

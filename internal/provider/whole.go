@@ -62,7 +62,7 @@ func failed(reply *gateway.Reply, failure *llm.Failure) *gateway.Reply {
 	header["Content-Type"] = []string{"application/json"}
 	reply.Close()
 	again := gateway.NewReply(failure.Status(), header, bytes.NewReader(failure.Body), int64(len(failure.Body)), nil)
-	again.Attempt, again.Outcome = reply.Attempt, gateway.UpstreamError
+	again.Attempt, again.Outcome, again.Failure = reply.Attempt, gateway.UpstreamError, inside(failure)
 	return again
 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -44,11 +45,46 @@ func (s Settings) Check(p check.Problems) {
 	if !visible(s.Provider) {
 		p.Addf("provider", "must be a word such as openai, is %q", s.Provider)
 	}
+	if s.Auth.Header != "" && s.Auth.Query != "" {
+		p.At("auth").Addf("", "must have header or query, has both")
+	}
+	if s.TLS != (TLS{}) && !s.https() {
+		p.Addf("tls", "needs an https:// address")
+	}
 	for i, key := range s.Keys {
 		if key.Empty() || !visible(key.Reveal()) {
 			p.At("keys", i).Addf("", "must be printable ASCII without spaces, as it goes into a header")
 		}
 	}
+}
+
+// https reports whether any of the servers is spoken to by TLS.
+func (s Settings) https() bool {
+	return strings.HasPrefix(s.URL, "https:") ||
+		slices.ContainsFunc(s.Endpoints, func(e string) bool { return strings.HasPrefix(e, "https:") })
+}
+
+// Check reports what is wrong with the settings.
+func (a Auth) Check(p check.Problems) {
+	if !isToken(a.Header) {
+		p.Addf("header", "must be the name of a header field, is %q", a.Header)
+	}
+	switch http.CanonicalHeaderKey(a.Header) {
+	case "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		p.Addf("header", "must not be a field that frames or routes, is %q", a.Header)
+	}
+	if !visible(a.Query) {
+		p.Addf("query", "must be the name of a parameter, is %q", a.Query)
+	}
+}
+
+func isToken(text string) bool {
+	for i := range len(text) {
+		if !token[text[i]] || text[i] == '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // visible reports whether there is nothing in a text but printable ASCII.

@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +27,9 @@ type endpoint struct {
 	server           string      // the host, or the path of a socket
 	port             int         // 0 on a socket
 	tls              *tls.Config // nil is cleartext
+	roots            *x509.CertPool
+	hop              *hop   // the proxy that stands in front; nil is none
+	absolute         string // put in front of the prefix where a proxy is asked in cleartext
 	options          *Options
 
 	failures atomic.Int32 // in a row
@@ -37,7 +42,7 @@ type endpoint struct {
 	sweep  *time.Timer // nil while nothing is idle
 }
 
-func newEndpoint(text string, options *Options) (*endpoint, error) {
+func newEndpoint(text string, settings Settings, options *Options) (*endpoint, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, errors.New("its address is no URL") // and may hold a password, so it is not repeated
@@ -58,9 +63,10 @@ func newEndpoint(text string, options *Options) (*endpoint, error) {
 		e.port = 80
 	case "https":
 		e.port = 443
-		e.tls = options.TLS.Clone()
-		e.tls.NextProtos = []string{"http/1.1"}
-		e.tls.ServerName = u.Hostname()
+		if e.roots, err = settings.TLS.roots(); err != nil {
+			return nil, err
+		}
+		e.tls = e.secure(cmp.Or(settings.TLS.ServerName, u.Hostname()))
 	default:
 		return nil, fmt.Errorf("%q must begin with http://, https:// or unix://", text)
 	}
@@ -75,7 +81,7 @@ func newEndpoint(text string, options *Options) (*endpoint, error) {
 	e.network, e.server, e.authority = "tcp", u.Hostname(), u.Host
 	e.address = net.JoinHostPort(e.server, strconv.Itoa(e.port))
 	e.prefix = strings.TrimSuffix(u.EscapedPath(), "/")
-	return e, nil
+	return e, e.via(u, settings.Proxy)
 }
 
 // in reports whether calls should go here.
@@ -178,21 +184,42 @@ func (e *endpoint) count() (open, idle int) {
 	return int(e.open.Load()), len(e.idle)
 }
 
-// dial makes a connection, with TLS where the endpoint asks for it.
+// dial makes a connection, by the proxy if there is one, and with TLS where the
+// endpoint asks for it.
 func (e *endpoint) dial(ctx context.Context) (*conn, error) {
-	plain, err := e.options.Dial(ctx, e.network, e.address)
+	address := e.address
+	if e.hop != nil {
+		address = e.hop.address
+	}
+	plain, err := e.options.Dial(ctx, e.network, address)
 	if err != nil {
 		return nil, err
 	}
 	c := newConn(e, plain)
-	if e.tls != nil {
-		secure := tls.Client(plain, e.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = plain.Close() // the handshake's error says more
-			return nil, err
-		}
-		c.Conn = secure
+	if c.Conn, err = e.wrap(ctx, plain); err != nil {
+		_ = plain.Close() // the other error says more
+		return nil, err
 	}
 	e.open.Add(1)
 	return c, nil
+}
+
+func (e *endpoint) wrap(ctx context.Context, c net.Conn) (net.Conn, error) {
+	if e.hop != nil && e.hop.tls != nil {
+		secure := tls.Client(c, e.hop.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("the proxy: %w", err)
+		}
+		c = secure
+	}
+	if e.tls == nil {
+		return c, nil
+	}
+	if e.hop != nil {
+		if err := e.tunnel(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	secure := tls.Client(c, e.tls)
+	return secure, secure.HandshakeContext(ctx)
 }

@@ -122,6 +122,9 @@ func (x *exchange) receive() (*gateway.Reply, error) {
 	if err != nil {
 		return nil, x.failed(beforeHead, err)
 	}
+	if h.status == http.StatusProxyAuthRequired && x.endpoint.absolute != "" {
+		return nil, x.failed(connecting, errProxy)
+	}
 	x.attempt.Status = h.status
 	length := h.length
 	switch {

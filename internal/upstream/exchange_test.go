@@ -91,7 +91,7 @@ func TestInterruption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		e, err := newEndpoint("http://orders", new(Options))
+		e, err := newEndpoint("http://orders", Settings{}, new(Options))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,9 @@ func (x *exchange) explain(at moment, cause error) error {
 		if errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		return gateway.Errorf(gateway.UpstreamTimeout, "%s took longer than the call may take", name).Because(cause)
+		e := gateway.Errorf(gateway.UpstreamTimeout, "%s took longer than the call may take", name).Because(cause)
+		e.Failure, e.Attempt = gateway.FailTotal, x.attempt
+		return e
 	}
 	late := errors.Is(cause, os.ErrDeadlineExceeded) || errors.Is(cause, context.DeadlineExceeded)
 	var e *gateway.Error
@@ -63,19 +65,27 @@ func (x *exchange) explain(at moment, cause error) error {
 	case at == connecting && late:
 		wait := cmp.Or(waits.Connect, x.endpoint.options.DialTimeout)
 		e = gateway.Errorf(gateway.UpstreamTimeout, "%s could not be reached within %s", name, wait)
+		e.Failure = gateway.FailConnect
 	case at == connecting:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s could not be reached", name)
+		e.Failure = gateway.FailTransport
 	case late && (at == beforeHead || x.attempt.Awaited && waits.FirstToken > 0):
 		e = gateway.Errorf(gateway.UpstreamTimeout, "%s did not answer within %s", name, waits.FirstToken)
+		e.Failure = gateway.FailFirstToken
 	case at == beforeHead && x.began:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s gave an answer that makes no sense", name)
+		e.Failure = gateway.FailProtocol
 	case at == beforeHead:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s closed the connection without an answer", name)
+		e.Failure = gateway.FailTransport
 	case late:
 		e = gateway.Errorf(gateway.UpstreamTimeout, "%s sent nothing for %s", name, waits.Idle)
+		e.Failure = gateway.FailIdle
 	default:
 		e = gateway.Errorf(gateway.UpstreamFailed, "%s broke off its answer", name)
+		e.Failure = gateway.FailTransport
 	}
+	e.Attempt = x.attempt
 	return e.Because(cause)
 }
 

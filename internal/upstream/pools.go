@@ -3,9 +3,11 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +20,8 @@ type Options struct {
 	// Dial makes a connection; by default as net.Dialer does. Tests put pipes here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	TLS  *tls.Config // by default TLS 1.2 at least, and the system's roots
+	// Proxy gives the proxy for an address; nil, or a nil URL, is none. It is asked when an upstream is opened.
+	Proxy func(*url.URL) (*url.URL, error)
 
 	IdlePerEndpoint int           // connections kept for later; by default 1024
 	IdleTimeout     time.Duration // how long they are kept; by default 90s
@@ -62,7 +66,10 @@ type pool struct {
 	endpoints []*endpoint
 	health    Health
 	next      atomic.Uint32
-	leases    int // guarded by Pools.mu
+
+	// Guarded by Pools.mu.
+	leases  int
+	benches map[[sha256.Size]byte]*atomic.Int64 // of keys, by their hash
 }
 
 // Open leases the connections to an upstream's servers. Close gives them back.
@@ -72,15 +79,15 @@ func (p *Pools) Open(name string, settings Settings) (*Upstream, error) {
 		urls = []string{settings.URL}
 	}
 	// Keys and the like are not in here: a rotated key costs no connection.
-	key := fmt.Sprintf("%q %v", urls, settings.Health)
+	key := fmt.Sprintf("%q %v %q %q %q", urls, settings.Health, settings.Proxy.Address.Reveal(), settings.TLS.CA.Text(), settings.TLS.ServerName)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shared, ok := p.leased[key]
 	if !ok {
 		shared = &pool{key: key, health: settings.Health}
-		for _, url := range urls {
-			e, err := newEndpoint(url, &p.options)
+		for _, address := range urls {
+			e, err := newEndpoint(address, settings, &p.options)
 			if err != nil {
 				return nil, fmt.Errorf("upstream %s: %w", name, err)
 			}
@@ -91,11 +98,11 @@ func (p *Pools) Open(name string, settings Settings) (*Upstream, error) {
 	}
 	shared.leases++
 	return &Upstream{
-		Authorizer: authorizerOf(settings),
-		name:       name,
-		pools:      p,
-		pool:       shared,
-		model:      settings.Dialect != "",
+		name:  name,
+		keys:  shared.ring(settings),
+		pools: p,
+		pool:  shared,
+		model: settings.Dialect != "",
 	}, nil
 }
 

@@ -45,7 +45,7 @@ var errSplit = errors.New("a field of the call, or its target, holds a space or 
 
 // compose writes the head, and with it the body or its first piece. A body that
 // the client breaks in its first piece thus never takes up a connection.
-func (u *Upstream) compose(call *gateway.Call, attempt *gateway.Attempt, e *endpoint, credentials []gateway.Fact) (*request, error) {
+func (u *Upstream) compose(call *gateway.Call, attempt *gateway.Attempt, e *endpoint, credentials Credentials) (*request, error) {
 	r := newRequest(&u.pools.requests)
 	lines := r.head(u, call, attempt, e, credentials)
 
@@ -74,17 +74,15 @@ func (u *Upstream) compose(call *gateway.Call, attempt *gateway.Attempt, e *endp
 }
 
 // head writes the head and returns how many lines it meant to.
-func (r *request) head(u *Upstream, call *gateway.Call, attempt *gateway.Attempt, e *endpoint, credentials []gateway.Fact) (lines int) {
+func (r *request) head(u *Upstream, call *gateway.Call, attempt *gateway.Attempt, e *endpoint, credentials Credentials) (lines int) {
 	b := append(r.buf, call.Method...)
-	b = append(append(append(b, ' '), e.prefix...), call.Path...)
-	if call.Query != "" {
-		b = append(append(b, '?'), call.Query...)
-	}
+	b = append(append(append(append(b, ' '), e.absolute...), e.prefix...), call.Path...)
+	b = appendQuery(b, call.Query, credentials.Query)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", e.authority)
 	lines = 2
 	for name, values := range call.Header {
-		if u.withholds(name) || names(attempt.Propagate, name) || names(credentials, name) {
+		if u.withholds(name) || names(attempt.Propagate, name) || names(credentials.Fields, name) {
 			continue
 		}
 		for _, value := range values {
@@ -95,10 +93,14 @@ func (r *request) head(u *Upstream, call *gateway.Call, attempt *gateway.Attempt
 	for _, f := range attempt.Propagate {
 		b = appendField(b, f.Key, f.Value)
 	}
-	for _, f := range credentials {
+	for _, f := range credentials.Fields {
 		b = appendField(b, f.Key, f.Value)
 	}
-	lines += len(attempt.Propagate) + len(credentials)
+	lines += len(attempt.Propagate) + len(credentials.Fields)
+	if e.absolute != "" && e.hop.authorization != "" {
+		b = appendField(b, "Proxy-Authorization", e.hop.authorization)
+		lines++
+	}
 
 	length := int64(len(call.Body.Bytes))
 	if call.Body.Reader != nil {
@@ -139,7 +141,7 @@ func (u *Upstream) withholds(name string) bool {
 	case "", "Authorization", "Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authenticate",
 		"Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		return true
-	case "Api-Key", "Cookie", "X-Api-Key":
+	case "Api-Key", "Cookie", "X-Api-Key", "X-Goog-Api-Key":
 		return u.model
 	}
 	return false

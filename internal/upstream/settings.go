@@ -13,8 +13,11 @@ type Settings struct {
 	Endpoints []string       `yaml:"endpoints"` // several servers that are alike, instead of url
 	Dialect   string         `yaml:"dialect"`   // "openai"; "" is an ordinary HTTP service
 	Provider  string         `yaml:"provider"`  // gen_ai.provider.name; by default from the host, else the upstream's name
-	Keys      []check.Secret `yaml:"keys"`      // credentials, sent as a bearer token
-	Default   bool           `yaml:"default"`   // takes model names that nothing else names
+	Keys      []check.Secret `yaml:"keys"`      // credentials: taken in turn, those that fail left out
+	Auth      Auth           `yaml:"auth"`      // how a key is shown
+	Proxy     Proxy          `yaml:"proxy"`     // on the way out; "" is the environment's
+	TLS       TLS            `yaml:"tls"`
+	Default   bool           `yaml:"default"` // takes model names that nothing else names
 	Health    Health         `yaml:"health"`
 }
 

@@ -11,11 +11,8 @@ import (
 // Upstream sends calls to the servers of one named upstream. It is what a
 // target's pipeline ends with.
 type Upstream struct {
-	// Authorizer gives the credentials; by default the first key as a bearer
-	// token. It may be exchanged before the first call.
-	Authorizer Authorizer
-
 	name  string
+	keys  *keyring
 	model bool // it speaks a dialect: a caller's cookies and keys never reach it
 	pools *Pools
 	pool  *pool
@@ -45,9 +42,16 @@ func (u *Upstream) Handle(ctx context.Context, call *gateway.Call) (*gateway.Rep
 	e := u.pool.pick()
 	attempt.ServerAddress, attempt.ServerPort = e.server, e.port
 
-	credentials, err := u.Authorizer.Authorize(ctx, call)
-	if err != nil {
-		return nil, err
+	var credentials Credentials
+	k := u.keys.pick()
+	if k != nil {
+		if u.keys.several() {
+			attempt.KeyID = k.id
+		}
+		var err error
+		if credentials, err = k.authorizer.Authorize(ctx, Outgoing{call, e.authority, e.prefix}); err != nil {
+			return nil, err
+		}
 	}
 	x := &exchange{ctx: ctx, upstream: u, endpoint: e, attempt: attempt, method: call.Method}
 	out, err := u.compose(call, attempt, e, credentials)
@@ -61,5 +65,10 @@ func (u *Upstream) Handle(ctx context.Context, call *gateway.Call) (*gateway.Rep
 	if err := x.send(out); err != nil {
 		return nil, x.failed(beforeHead, err)
 	}
-	return x.receive()
+	reply, err := x.receive()
+	if err == nil && u.keys.several() {
+		attempt.OtherKey = u.keys.other(k)
+		u.keys.watch(call, k, reply)
+	}
+	return reply, err
 }

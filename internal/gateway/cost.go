@@ -1,0 +1,31 @@
+package gateway
+
+import "math"
+
+// Cost is money that providers ask for.
+type Cost struct {
+	NanoUSD int64 // in 10⁻⁹ USD, of what is known
+	Known   bool  // something was billed, at a price that is known
+	Unknown bool  // something was, or may have been, billed of which the tokens or the price are not known
+}
+
+// Charge adds what one attempt cost to what the call cost, whether or not its
+// reply was the one that was used.
+func (c *Call) Charge(cost Cost) {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	sum := &c.shared.cost
+	if cost.NanoUSD > math.MaxInt64-sum.NanoUSD {
+		cost.NanoUSD = math.MaxInt64 - sum.NanoUSD
+	}
+	sum.NanoUSD += cost.NanoUSD
+	sum.Known = sum.Known || cost.Known
+	sum.Unknown = sum.Unknown || cost.Unknown
+}
+
+// Cost returns what the attempts that have ended cost.
+func (c *Call) Cost() Cost {
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	return c.shared.cost
+}
