@@ -36,6 +36,8 @@ type Prompt struct {
 	Reasoning   *Reasoning // nil: the model's own way
 	User        string
 
+	Asked       []byte // the caller's body, for a dialect whose answers repeat parts of it
+
 	// Rest are fields for which OpenAI's chat has a word and the middle has none,
 	// by that word: "seed", "logprobs", "service_tier", "metadata". A provider that
 	// has the same word for the same thing gets them as they are.
@@ -141,4 +143,5 @@ type Format struct {
 type Reasoning struct {
 	Effort string // "none", "minimal", "low", "medium", "high", "xhigh"; "" where it is said in tokens, or not at all
 	Budget int64  // in tokens; 0 where it is not said
+	Shown  bool   // the caller wants to read the thoughts, where its provider can show them
 }
