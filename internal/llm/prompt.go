@@ -36,7 +36,7 @@ type Prompt struct {
 	Reasoning   *Reasoning // nil: the model's own way
 	User        string
 
-	Asked       []byte // the caller's body, for a dialect whose answers repeat parts of it
+	Asked []byte // the caller's body, for a dialect whose answers repeat parts of it
 
 	// Rest are fields for which OpenAI's chat has a word and the middle has none,
 	// by that word: "seed", "logprobs", "service_tier", "metadata". A provider that
