@@ -40,6 +40,7 @@ var (
 		"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty",
 	}
 	anthropicNames = []string{"model", "stream", "max_tokens", "temperature", "top_p"}
+	responsesNames = []string{"model", "stream", "max_output_tokens", "temperature", "top_p"}
 )
 
 // Scan reads of a body what the gateway needs to know, and refuses one that two
@@ -48,6 +49,8 @@ func Scan(dialect Dialect, op Operation, body []byte) (*Request, error) {
 	switch dialect {
 	case Anthropic:
 		return scan(body, anthropicNames, op)
+	case Responses:
+		return scan(body, responsesNames, op)
 	default:
 		return scan(body, openAINames, op)
 	}
@@ -136,7 +139,7 @@ func (r *Request) field(name string, value []byte, at int) (err error) {
 	switch name {
 	case "stream":
 		r.Stream, err = boolean(name, value)
-	case "max_tokens", "max_completion_tokens":
+	case "max_tokens", "max_completion_tokens", "max_output_tokens":
 		var most int64
 		most, err = whole(name, value, 0)
 		r.MaxTokens = max(r.MaxTokens, most)
