@@ -56,6 +56,7 @@ type Route struct {
 	Template  string        // http.route: low in cardinality
 	Operation llm.Operation // what is asked of a model; "" on ordinary routes
 	Dialect   Dialect
+	Speaks    llm.Dialect // how its bodies are spelled; "" is as OpenAI's
 }
 
 // Body is what the client sent. It streams, until a policy has read it in.

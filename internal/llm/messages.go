@@ -140,7 +140,7 @@ func (a *Answer) messageUsage(text []byte) {
 		key, value, _, ok := fields.member()
 		switch {
 		case !ok:
-			u.Input = sum(input, sum(u.CacheRead, u.CacheWrite))
+			u.Input = Sum(input, Sum(u.CacheRead, u.CacheWrite))
 			if u.Known {
 				a.Usage = u
 			}
@@ -157,8 +157,8 @@ func (a *Answer) messageUsage(text []byte) {
 	}
 }
 
-// sum adds what cannot be negative.
-func sum(a, b int64) int64 {
+// Sum adds what cannot be negative.
+func Sum(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
 	}

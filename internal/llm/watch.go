@@ -90,6 +90,9 @@ func (w *Watch) Write(piece []byte) error {
 	return nil
 }
 
+// Between reports whether no event is under way.
+func (w *Watch) Between() bool { return !w.some && len(w.line) == 0 && len(w.name) == 0 }
+
 // End hands over the event that the stream ended in, as if its empty line had
 // come: some providers leave the last one out. Whether its data is whole is for
 // the function to find out.

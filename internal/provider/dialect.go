@@ -16,6 +16,9 @@ import (
 type dialect interface {
 	gateway.Dialect // how errors are told to a caller
 
+	// word is the dialect's name in the configuration and in traces.
+	word() llm.Dialect
+
 	// What is asked: read from a caller, written for a provider.
 
 	// prompt reads the body of a call, which has been scanned. The error is a
@@ -39,6 +42,8 @@ type dialect interface {
 	// speaker writes one stream for a caller.
 	speaker(asked *llm.Prompt) speaker
 
+	// sign adds what callers expect in an answer's headers.
+	sign(call *gateway.Call, header http.Header)
 	// appendFailure writes a provider's failure as it would have come from one that
 	// speaks this dialect, with the status that it is sent with.
 	appendFailure(to []byte, status int, failure *llm.Failure, traceID string) []byte
@@ -63,8 +68,9 @@ type dialect interface {
 }
 
 // listener reads the events of one stream, one by one, and says what they mean.
-// Events that it does not know mean nothing. The failure and the end mark are
-// said as they come; that the stream was cut is for others to see.
+// Events that it does not know mean nothing. It need not say the usage, the
+// failure and the end: they follow from what dialect.event finds; that the stream was cut is for
+// others to see, too.
 type listener interface {
 	listen(e llm.Event, say func(*llm.Delta))
 }

@@ -73,3 +73,12 @@ func (s *scribe) comma() {
 		*s = append(*s, ',')
 	}
 }
+
+// bool writes a member that is true or false.
+func (s *scribe) bool(name string, yes bool) {
+	if yes {
+		s.raw(name, "true")
+	} else {
+		s.raw(name, "false")
+	}
+}

@@ -29,5 +29,8 @@ func authorizerOf(settings Settings) Authorizer {
 	if len(settings.Keys) == 0 {
 		return fields(nil)
 	}
+	if settings.Dialect == "anthropic" {
+		return fields{{Key: "X-Api-Key", Value: settings.Keys[0].Reveal()}}
+	}
 	return Bearer(settings.Keys[0])
 }

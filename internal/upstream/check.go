@@ -18,7 +18,7 @@ func (s Settings) Check(p check.Problems) {
 		p.Addf("", "must have url or endpoints, has neither")
 	}
 	if s.URL == "mock:" {
-		if s.Dialect == "" {
+		if s.Dialect != "openai" {
 			p.Addf("dialect", "must be openai, because the url is mock:")
 		}
 	} else if s.URL != "" {
@@ -35,11 +35,14 @@ func (s Settings) Check(p check.Problems) {
 		if s.Default {
 			p.Addf("default", "needs a dialect, because it takes model names")
 		}
-	case "openai":
-	case "responses", "anthropic":
+	case "openai", "anthropic":
+	case "responses":
 		p.Addf("dialect", "is not in this version yet: %s", s.Dialect)
 	default:
-		p.Addf("dialect", "must be openai, or absent for an ordinary service, is %q", s.Dialect)
+		p.Addf("dialect", "must be openai or anthropic, or absent for an ordinary service, is %q", s.Dialect)
+	}
+	if s.DropUnsupported && s.Dialect == "" {
+		p.Addf("drop_unsupported", "needs a dialect, because it is about the fields of chats")
 	}
 	if !visible(s.Provider) {
 		p.Addf("provider", "must be a word such as openai, is %q", s.Provider)
