@@ -2,6 +2,7 @@ package provider
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -15,17 +16,29 @@ func (anthropic) appendOutput(to []byte, asked *llm.Prompt, out *llm.Output) []b
 	w.begin('[')
 	choice := &out.Choices[0]
 	for i := range choice.Parts {
-		if part := &choice.Parts[i]; part.Kind == llm.Thinking || worth(part) {
+		part := &choice.Parts[i]
+		if part.Kind == llm.ToolCall && part.ID == "" {
+			part.ID = callID(out.ID, i)
+		}
+		if part.Kind == llm.Thinking || worth(part) {
 			anthropicBlock(&w, part)
 		}
 	}
 	w.end(']')
-	w.str("stop_reason", anthropicStop(choice.Finish))
+	finish := choice.Finish
+	if joined(choice.Parts, llm.Refusal) != "" {
+		finish = llm.FinishFilter
+	}
+	w.str("stop_reason", anthropicStop(finish))
 	w.raw("stop_sequence", "null")
 	anthropicUsage(&w, out.Usage)
 	w.end('}')
 	return w
 }
+
+// callID is the id of a call whose provider gave none: the caller needs one, to
+// say which call a result belongs to.
+func callID(answer string, n int) string { return "toolu_" + answer + "_" + strconv.Itoa(n) }
 
 func anthropicHead(w *scribe, id, model string) {
 	w.str("id", id)
@@ -57,6 +70,8 @@ type anthropicSpeaker struct {
 	calls   map[int]int   // from the index of a call to that of its block
 	calling []int         // blocks of calls that are open
 	finish  llm.Finish
+	refused bool
+	id      string // of the message
 	usage   llm.Usage
 }
 
@@ -80,6 +95,7 @@ func (s *anthropicSpeaker) append(to []byte, d *llm.Delta) []byte {
 	to = s.start(to, d)
 	switch d.Kind {
 	case llm.TextDelta, llm.RefusalDelta:
+		s.refused = s.refused || d.Kind == llm.RefusalDelta
 		to = s.text(to, llm.TextDelta, `{"type":"text","text":""}`)
 		return s.delta(to, s.next-1, "text_delta", "text", d.Text)
 	case llm.ThinkingDelta:
@@ -104,6 +120,9 @@ func (s *anthropicSpeaker) append(to []byte, d *llm.Delta) []byte {
 		}
 	case llm.FinishDelta:
 		s.finish = d.Finish
+		if s.refused {
+			s.finish = llm.FinishFilter
+		}
 	case llm.End:
 		return s.end(to)
 	}
@@ -125,7 +144,7 @@ func (s *anthropicSpeaker) start(to []byte, d *llm.Delta) []byte {
 	if s.begun {
 		return to
 	}
-	s.begun = true
+	s.begun, s.id = true, d.ID
 	w := beginEvent(to, "message_start")
 	w.name("message")
 	w.begin('{')
@@ -161,7 +180,11 @@ func (s *anthropicSpeaker) call(to []byte, d *llm.Delta) []byte {
 	w := scribe(nil)
 	w.begin('{')
 	w.str("type", "tool_use")
-	w.str("id", d.ID)
+	if d.ID != "" {
+		w.str("id", d.ID)
+	} else {
+		w.str("id", callID(s.id, s.next))
+	}
 	w.str("name", d.Name)
 	w.raw("input", "{}")
 	w.end('}')
