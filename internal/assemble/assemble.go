@@ -201,6 +201,7 @@ var operations = []struct {
 	{http.MethodPost, "/v1/chat/completions", llm.Chat, llm.OpenAI, provider.OpenAI},
 	{http.MethodPost, "/v1/completions", llm.Completion, llm.OpenAI, provider.OpenAI},
 	{http.MethodPost, "/v1/embeddings", llm.Embeddings, llm.OpenAI, provider.OpenAI},
+	{http.MethodPost, "/v1/responses", llm.Chat, llm.Responses, provider.Responses},
 	{http.MethodPost, "/v1/messages", llm.Chat, llm.Anthropic, provider.Anthropic},
 	{http.MethodPost, "/v1/messages/count_tokens", llm.CountTokens, llm.Anthropic, provider.Anthropic},
 	{http.MethodGet, "/v1/models", llm.Models, llm.OpenAI, provider.OpenAI},
@@ -273,8 +274,16 @@ func (b *builder) models() *route.Models {
 }
 
 func (b *builder) model(target gateway.Target, settings policy.Attempt, w *wired) gateway.Handler {
-	how := provider.Settings{Dialect: llm.Dialect(w.settings.Dialect), DropUnsupported: w.settings.DropUnsupported}
+	how := provider.Settings{Dialect: llm.Dialect(w.settings.Dialect), Responses: w.responses(), DropUnsupported: w.settings.DropUnsupported}
 	return b.attempt(&target, settings, provider.New(target, how, w.sender))
+}
+
+// responses reports whether an upstream takes Responses beside OpenAI's chats.
+func (w *wired) responses() bool {
+	if said := w.settings.Responses; said != nil {
+		return *said
+	}
+	return w.settings.URL != mockURL && provider.TakesResponses(w.provider())
 }
 
 // provider is what spans call the one behind an upstream.

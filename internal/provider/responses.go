@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
@@ -94,3 +95,10 @@ func (h *handler) spoken(caller dialect, op llm.Operation) dialect {
 	}
 	return h.speaks
 }
+
+// without are the providers that have OpenAI's dialect and no Responses.
+var without = []string{"gcp.gemini", "mistral_ai", "deepseek", "perplexity"}
+
+// TakesResponses reports whether a provider that speaks OpenAI's dialect is taken
+// to have Responses, too. Most servers have, the ones that people run included.
+func TakesResponses(provider string) bool { return !slices.Contains(without, provider) }

@@ -13,8 +13,8 @@ import (
 // has signed, or will not show: it comes back with the caller's next turn, and is
 // that provider's again. What begins otherwise is for OpenAI only.
 const (
-	kept         = "spanway.signature."
-	keptRedacted = "spanway.redacted."
+	kept         = "spanway:signature:"
+	keptRedacted = "spanway:redacted:"
 )
 
 // prompt implements [dialect].

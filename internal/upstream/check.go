@@ -35,11 +35,12 @@ func (s Settings) Check(p check.Problems) {
 		if s.Default {
 			p.Addf("default", "needs a dialect, because it takes model names")
 		}
-	case "openai", "anthropic":
-	case "responses":
-		p.Addf("dialect", "is not in this version yet: %s", s.Dialect)
+	case "openai", "responses", "anthropic":
 	default:
-		p.Addf("dialect", "must be openai or anthropic, or absent for an ordinary service, is %q", s.Dialect)
+		p.Addf("dialect", "must be openai, responses or anthropic, or absent for an ordinary service, is %q", s.Dialect)
+	}
+	if s.Responses != nil && s.Dialect != "openai" {
+		p.Addf("responses", "needs the dialect openai, beside which /responses may be")
 	}
 	if s.DropUnsupported && s.Dialect == "" {
 		p.Addf("drop_unsupported", "needs a dialect, because it is about the fields of chats")

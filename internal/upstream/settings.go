@@ -11,11 +11,15 @@ import (
 type Settings struct {
 	URL       string         `yaml:"url"`       // http, https or unix; or "mock:", the built-in provider. Its path is a prefix
 	Endpoints []string       `yaml:"endpoints"` // several servers that are alike, instead of url
-	Dialect   string         `yaml:"dialect"`   // "openai" or "anthropic"; "" is an ordinary HTTP service
+	Dialect   string         `yaml:"dialect"`   // "openai", "responses" or "anthropic"; "" is an ordinary HTTP service
 	Provider  string         `yaml:"provider"`  // gen_ai.provider.name; by default from the host, else the upstream's name
 	Keys      []check.Secret `yaml:"keys"`      // credentials, sent as a bearer token, or as the dialect has it
 	Default   bool           `yaml:"default"`   // takes model names that nothing else names
 	Health    Health         `yaml:"health"`
+
+	// Responses says whether a server that speaks OpenAI's dialect has /responses, too:
+	// calls in that dialect then go there as they are. Otherwise they become chats.
+	Responses *bool `yaml:"responses"` // nil: as the provider is known to
 
 	DropUnsupported bool `yaml:"drop_unsupported"` // leave out what the dialect has no word for, instead of refusing the call
 }
