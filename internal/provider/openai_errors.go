@@ -64,7 +64,11 @@ func (openAI) appendFailure(to []byte, status int, failure *llm.Failure, traceID
 	w.begin('{')
 	w.name("error")
 	w.begin('{')
-	w.str("message", failureMessage(failure))
+	message := failureMessage(failure)
+	if failure.Code == "" && failure.Type != "" && failure.Type != statusType(status) {
+		message = failure.Type + ": " + message // or the provider's own word would be lost
+	}
+	w.str("message", message)
 	w.str("type", statusType(status))
 	w.raw("param", "null")
 	w.str("code", failureCode(status, failure))
