@@ -131,6 +131,9 @@ func (b *builder) front(table *route.Table) gateway.Handler {
 		}))
 	}
 	return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+		if _, ok := call.Header["Anthropic-Version"]; ok {
+			call.Dialect = provider.Anthropic // until a route says otherwise
+		}
 		if call.Refused != nil {
 			return refuse(call.Refused).Handle(ctx, call)
 		}
@@ -138,8 +141,8 @@ func (b *builder) front(table *route.Table) gateway.Handler {
 		if err != nil {
 			return refuse(err).Handle(ctx, call)
 		}
-		if entry.Route.Dialect != nil {
-			call.Dialect = entry.Route.Dialect
+		if named := entry.Route; named.Dialect != nil && (named.Operation != llm.Models || call.Dialect != provider.Anthropic) {
+			call.Dialect = named.Dialect
 		}
 		return entry.Handler.Handle(ctx, call)
 	})
@@ -187,16 +190,22 @@ func (b *builder) attempt(target *gateway.Target, settings policy.Attempt, wire 
 	return gateway.Chain(wire, append(settings.Around(), b.process.Observer.Attempt(target))...)
 }
 
-// operations are the LLM routes of OpenAI's API.
+// operations are the LLM routes. The list of models is there for the callers of
+// every dialect; who sends anthropic-version gets it in Anthropic's.
 var operations = []struct {
 	method, path string
 	operation    llm.Operation
+	speaks       llm.Dialect
+	dialect      gateway.Dialect
 }{
-	{http.MethodPost, "/v1/chat/completions", llm.Chat},
-	{http.MethodPost, "/v1/completions", llm.Completion},
-	{http.MethodPost, "/v1/embeddings", llm.Embeddings},
-	{http.MethodGet, "/v1/models", llm.Models},
-	{http.MethodGet, "/v1/models/{id:.+}", llm.Models},
+	{http.MethodPost, "/v1/chat/completions", llm.Chat, llm.OpenAI, provider.OpenAI},
+	{http.MethodPost, "/v1/completions", llm.Completion, llm.OpenAI, provider.OpenAI},
+	{http.MethodPost, "/v1/embeddings", llm.Embeddings, llm.OpenAI, provider.OpenAI},
+	{http.MethodPost, "/v1/responses", llm.Chat, llm.Responses, provider.Responses},
+	{http.MethodPost, "/v1/messages", llm.Chat, llm.Anthropic, provider.Anthropic},
+	{http.MethodPost, "/v1/messages/count_tokens", llm.CountTokens, llm.Anthropic, provider.Anthropic},
+	{http.MethodGet, "/v1/models", llm.Models, llm.OpenAI, provider.OpenAI},
+	{http.MethodGet, "/v1/models/{id:.+}", llm.Models, llm.OpenAI, provider.OpenAI},
 }
 
 func (b *builder) llmEntries() []*route.Entry {
@@ -216,7 +225,7 @@ func (b *builder) llmEntries() []*route.Entry {
 	}
 	entries := make([]*route.Entry, 0, len(operations))
 	for _, o := range operations {
-		named := &gateway.Route{Name: o.path, Template: o.path, Operation: o.operation, Dialect: provider.OpenAI}
+		named := &gateway.Route{Name: o.path, Template: o.path, Operation: o.operation, Dialect: o.dialect, Speaks: o.speaks}
 		var target gateway.Handler = models
 		if o.operation == llm.Models {
 			named.Template = template(o.path)
@@ -265,7 +274,16 @@ func (b *builder) models() *route.Models {
 }
 
 func (b *builder) model(target gateway.Target, settings policy.Attempt, w *wired) gateway.Handler {
-	return b.attempt(&target, settings, provider.NewOpenAI(target, w.sender))
+	how := provider.Settings{Dialect: llm.Dialect(w.settings.Dialect), Responses: w.responses(), DropUnsupported: w.settings.DropUnsupported}
+	return b.attempt(&target, settings, provider.New(target, how, w.sender))
+}
+
+// responses reports whether an upstream takes Responses beside OpenAI's chats.
+func (w *wired) responses() bool {
+	if said := w.settings.Responses; said != nil {
+		return *said
+	}
+	return w.settings.URL != mockURL && provider.TakesResponses(w.provider())
 }
 
 // provider is what spans call the one behind an upstream.

@@ -17,16 +17,16 @@ func Embedded(getenv func(string) string) (name string, text []byte) {
 	var b strings.Builder
 	b.WriteString("upstreams:\n")
 	first := true
-	for _, provider := range []struct{ name, variable, url string }{
-		{"openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"},
-		{"openai", "OPENAI_API_KEY", openAI},
-		{"anthropic", "ANTHROPIC_API_KEY", "https://api.anthropic.com/v1"}, // speaks OpenAI's dialect there, too
+	for _, provider := range []struct{ name, variable, url, dialect string }{
+		{"openrouter", "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1", "openai"},
+		{"openai", "OPENAI_API_KEY", openAI, "openai"},
+		{"anthropic", "ANTHROPIC_API_KEY", "https://api.anthropic.com/v1", "anthropic"},
 	} {
 		if getenv(provider.variable) == "" {
 			continue
 		}
-		fmt.Fprintf(&b, "  %s:\n    url: %q\n    dialect: openai\n    provider: %[1]s\n    keys: [\"${%[3]s}\"]\n    default: %[4]t\n",
-			provider.name, provider.url, provider.variable, first)
+		fmt.Fprintf(&b, "  %s:\n    url: %q\n    dialect: %[5]s\n    provider: %[1]s\n    keys: [\"${%[3]s}\"]\n    default: %[4]t\n",
+			provider.name, provider.url, provider.variable, first, provider.dialect)
 		first = false
 	}
 	if first {

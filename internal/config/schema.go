@@ -14,7 +14,7 @@ const aReference = `\$\{[A-Za-z_][A-Za-z0-9_]*\}`
 
 // words are the fields that take a few words only, or lists of them.
 var words = map[reflect.Type]map[string][]string{
-	reflect.TypeFor[upstream.Settings](): {"dialect": {"openai"}},
+	reflect.TypeFor[upstream.Settings](): {"dialect": {"openai", "responses", "anthropic"}},
 	reflect.TypeFor[Route]():             {"methods": route.Methods()},
 	reflect.TypeFor[Telemetry]():         {"genai_conventions": {"v1.41", "latest"}},
 }

@@ -58,6 +58,7 @@ type Route struct {
 	Idempotent bool          // whatever its method, a call does no harm when it is executed twice
 	Operation  llm.Operation // what is asked of a model; "" on ordinary routes
 	Dialect    Dialect
+	Speaks     llm.Dialect // how its bodies are spelled; "" is as OpenAI's
 }
 
 // Body is what the client sent. It streams, until a policy has read it in.

@@ -25,6 +25,7 @@ func (c *choices) count() (n int) {
 type Chunk struct {
 	Semantic bool     // it carries a part of the answer: content, a tool call, the reason of its end
 	Done     bool     // it is the end mark
+	Extra    bool     // it is OpenAI's chunk that has the usage and no choice: only who asked for it may get it
 	Failure  *Failure // it says that the provider failed
 }
 
@@ -43,7 +44,7 @@ func (a *Answer) Chunk(data []byte) (c Chunk) {
 	}
 	c = a.read(data)
 	if c.Semantic && c.Failure == nil {
-		a.mould.take(data)
+		a.mould.take(data, openAIText)
 	}
 	return c
 }
@@ -56,10 +57,12 @@ func (a *Answer) read(data []byte) (c Chunk) {
 	if !is(data[space(data, 0):], '{') {
 		return c
 	}
+	some := false // it has a choice
 	for fields := walk(data); ; {
 		key, value, _, ok := fields.member()
 		switch {
 		case !ok:
+			c.Extra = c.Extra && !some && c.Failure == nil
 			return c
 		case same(key, "id") && a.ID == "":
 			a.ID, _ = str(value)
@@ -71,12 +74,14 @@ func (a *Answer) read(data []byte) (c Chunk) {
 				if !ok {
 					break
 				}
+				some = true
 				if is(choice, '{') && a.choice(choice) {
 					c.Semantic = true
 				}
 			}
 		case same(key, "usage") && is(value, '{'):
 			a.usage(value)
+			c.Extra = true
 		case same(key, "error") && said(value):
 			c.Failure = failure(value, data)
 		}

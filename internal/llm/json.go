@@ -144,6 +144,10 @@ func deeper(text []byte, limit int) bool {
 	return false
 }
 
+// Valid reports whether a text is JSON that nests no deeper than a reader that
+// calls itself can take.
+func Valid(text []byte) bool { return !deeper(text, maxDepth) && gjson.ValidBytes(text) }
+
 // str returns what a JSON string says, and false for any other value.
 func str(value []byte) (string, bool) {
 	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {

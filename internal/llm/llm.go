@@ -12,7 +12,10 @@ const (
 	Chat       Operation = "chat"
 	Completion Operation = "text_completion"
 	Embeddings Operation = "embeddings"
-	Models     Operation = "models" // ours: the list of models, or one of them
+
+	// Ours, for which the conventions have no word.
+	CountTokens Operation = "count_tokens" // how many tokens a chat would take
+	Models      Operation = "models"       // the list of models, or one of them
 )
 
 // Request is what the gateway needs to know of a request's body. It is found by
@@ -31,6 +34,7 @@ type Request struct {
 
 	modelAt  int // where the value of "model" begins in the body, quotes included
 	modelEnd int
+	usage    usageAsked
 }
 
 // Usage counts tokens. Details are parts of the totals (OpenAI's way).

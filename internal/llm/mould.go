@@ -10,18 +10,20 @@ type mould struct {
 }
 
 const (
-	textKey    = `content":"` // of content, and of reasoning_content
+	openAIText    = `content":"` // of content, and of reasoning_content
+	anthropicText = `_delta","text":"`
+
 	mouldLimit = 1 << 10
 )
 
 // take remembers what is around the text of an event that carried a part of the
-// answer.
-func (m *mould) take(data []byte) {
-	at := bytes.Index(data, []byte(textKey))
+// answer. The text stands behind key.
+func (m *mould) take(data []byte, key string) {
+	at := bytes.Index(data, []byte(key))
 	if at < 0 || len(data) > mouldLimit {
 		return
 	}
-	at += len(textKey)
+	at += len(key)
 	end := bytes.IndexByte(data[at:], '"')
 	if end < 0 || !plain(data[at:at+end]) {
 		return

@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -32,34 +31,53 @@ func wrong(param, format string, args ...any) error {
 	return &FieldError{param, fmt.Sprintf(format, args...)}
 }
 
-// The names that the gateway acts upon. Another reader of the same body may
-// take the last of two, or take "Model" for "model": so each may stand once, in
-// exactly this spelling, and what was authorised is what is forwarded.
-var known = []string{
-	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n",
-	"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty",
+// The names that the gateway acts upon, by dialect. Another reader of the same
+// body may take the last of two, or take "Model" for "model": so each may stand
+// once, in exactly this spelling, and what was authorised is what is forwarded.
+var (
+	openAINames = []string{
+		"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n",
+		"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty",
+	}
+	anthropicNames = []string{"model", "stream", "max_tokens", "temperature", "top_p"}
+	responsesNames = []string{"model", "stream", "max_output_tokens", "temperature", "top_p"}
+)
+
+// Scan reads of a body what the gateway needs to know, and refuses one that two
+// readers could understand differently. The error is a [*FieldError].
+func Scan(dialect Dialect, op Operation, body []byte) (*Request, error) {
+	switch dialect {
+	case Anthropic:
+		return scan(body, anthropicNames, op)
+	case Responses:
+		return scan(body, responsesNames, op)
+	default:
+		return scan(body, openAINames, op)
+	}
 }
 
-// ScanRequest reads of a body what the gateway needs to know, and refuses one
-// that two readers could understand differently. The error is a [*FieldError].
-func ScanRequest(body []byte, op Operation) (*Request, error) {
+// ScanRequest is [Scan] for OpenAI's dialect.
+func ScanRequest(body []byte, op Operation) (*Request, error) { return scan(body, openAINames, op) }
+
+func scan(body []byte, names []string, op Operation) (*Request, error) {
 	if deeper(body, maxDepth) {
 		return nil, wrong("", "the body nests deeper than %d levels", maxDepth)
 	}
 	if !gjson.ValidBytes(body) {
 		return nil, wrong("", "the body is not valid JSON")
 	}
-	if !is(bytes.TrimLeft(body, " \t\r\n"), '{') {
+	start := space(body, 0)
+	if !is(body[start:], '{') {
 		return nil, wrong("", "the body must be a JSON object")
 	}
-	r := new(Request)
+	r := &Request{usage: usageAsked{at: start + 1, end: start + 1}}
 	seen := 0
 	for fields := walk(body); ; {
 		key, value, at, ok := fields.member()
 		if !ok {
 			break
 		}
-		i, err := meant(key, known)
+		i, err := meant(key, names)
 		if err != nil {
 			return nil, err
 		}
@@ -67,17 +85,17 @@ func ScanRequest(body []byte, op Operation) (*Request, error) {
 			continue
 		}
 		if seen&(1<<i) != 0 {
-			return nil, wrong(known[i], "%q stands in the body twice", known[i])
+			return nil, wrong(names[i], "%q stands in the body twice", names[i])
 		}
 		seen |= 1 << i
-		if err := r.field(known[i], value, at); err != nil {
+		if err := r.field(names[i], value, at); err != nil {
 			return nil, err
 		}
 	}
 	if r.Model == "" {
 		return nil, wrong("model", `"model" is missing`)
 	}
-	if op == Embeddings {
+	if op == Embeddings || op == CountTokens {
 		r.Stream = false // there is no such stream, whatever the body says
 	}
 	return r, nil
@@ -112,15 +130,16 @@ func (r *Request) field(name string, value []byte, at int) (err error) {
 		r.Model, err = modelName(value)
 		return err
 	}
+	if name == "stream_options" {
+		return r.streamOptions(value, at)
+	}
 	if string(value) == "null" {
 		return nil // as if it had not been written
 	}
 	switch name {
 	case "stream":
 		r.Stream, err = boolean(name, value)
-	case "stream_options":
-		r.IncludeUsage, err = includeUsage(value)
-	case "max_tokens", "max_completion_tokens":
+	case "max_tokens", "max_completion_tokens", "max_output_tokens":
 		var most int64
 		most, err = whole(name, value, 0)
 		r.MaxTokens = max(r.MaxTokens, most)
@@ -161,36 +180,6 @@ func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
 }
 
-func includeUsage(value []byte) (bool, error) {
-	if !is(value, '{') {
-		return false, wrong("stream_options", `"stream_options" must be an object`)
-	}
-	const name = "stream_options.include_usage"
-	include, twice := false, false
-	for fields := walk(value); ; {
-		key, value, _, ok := fields.member()
-		if !ok {
-			return include, nil
-		}
-		i, err := meant(key, []string{"include_usage"})
-		switch {
-		case err != nil:
-			return false, wrong(name, "%s", err)
-		case i < 0:
-			continue
-		case twice:
-			return false, wrong(name, "%q stands in the body twice", name)
-		}
-		twice = true
-		if string(value) == "null" {
-			continue
-		}
-		if include, err = boolean(name, value); err != nil {
-			return false, err
-		}
-	}
-}
-
 func boolean(name string, value []byte) (bool, error) {
 	if is(value, 't') || is(value, 'f') {
 		return value[0] == 't', nil
@@ -217,16 +206,4 @@ func number(name string, value []byte) (*float64, error) {
 		return nil, wrong(name, "%q must be a number", name)
 	}
 	return &x, nil
-}
-
-// Patch returns the scanned body with another model's name in it and all other
-// bytes as they were; the body itself where the name is the same.
-func (r *Request) Patch(body []byte, model string) []byte {
-	if model == r.Model {
-		return body
-	}
-	patched := make([]byte, 0, len(body)+len(model)+2)
-	patched = append(patched, body[:r.modelAt]...)
-	patched = AppendString(patched, model)
-	return append(patched, body[r.modelEnd:]...)
 }

@@ -38,7 +38,7 @@ func TestScanRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got.modelAt, got.modelEnd = 0, 0
+			got.modelAt, got.modelEnd, got.usage = 0, 0, usageAsked{}
 			if !reflect.DeepEqual(*got, tt.want) {
 				t.Errorf("got %+v, want %+v", *got, tt.want)
 			}

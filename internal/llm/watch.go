@@ -19,6 +19,7 @@ var ErrEventTooLarge = errors.New("an event of the stream is larger than 16 MiB"
 type Event struct {
 	Name []byte // of the "event:" line; empty where there is none
 	Data []byte // the "data:" lines, joined with line feeds
+	End  int    // where in the piece that was written last the event ends, its empty line included; 0 where the stream ended it
 }
 
 // Watch looks on while the bytes of an event stream pass. It neither keeps nor
@@ -36,6 +37,7 @@ type Watch struct {
 	view bool // data is a view of the piece, which the next one overwrites
 	cr   bool // the last byte was a CR: a LF now belongs to it
 	late bool // the first line has passed, where a byte order mark may stand
+	next int  // where in the piece the next line begins
 }
 
 // NewWatch returns a Watch that calls event for each event.
@@ -66,6 +68,10 @@ func (w *Watch) Write(piece []byte) error {
 		if len(w.data)+len(w.line)+end-at > MaxEvent {
 			return ErrEventTooLarge
 		}
+		w.next = min(end+1, len(piece))
+		if w.cr && w.next < len(piece) && piece[w.next] == '\n' {
+			w.next++
+		}
 		switch {
 		case end == len(piece):
 			w.line = append(w.line, piece[at:]...)
@@ -84,10 +90,14 @@ func (w *Watch) Write(piece []byte) error {
 	return nil
 }
 
+// Between reports whether no event is under way.
+func (w *Watch) Between() bool { return !w.some && len(w.line) == 0 && len(w.name) == 0 }
+
 // End hands over the event that the stream ended in, as if its empty line had
 // come: some providers leave the last one out. Whether its data is whole is for
 // the function to find out.
 func (w *Watch) End() {
+	w.next = 0
 	if len(w.line) > 0 {
 		w.read(w.line, false)
 	}
@@ -136,7 +146,7 @@ func (w *Watch) hold() {
 
 func (w *Watch) dispatch() {
 	if w.some {
-		w.event(Event{w.name, w.data})
+		w.event(Event{w.name, w.data, w.next})
 	}
 	w.name, w.data, w.some, w.view = w.name[:0], nil, false, false
 	if cap(w.held) > keep {

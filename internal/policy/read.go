@@ -54,7 +54,11 @@ func take(call *gateway.Call, operation llm.Operation, room *room) error {
 	if err := readBody(call, room); err != nil {
 		return err
 	}
-	request, err := llm.ScanRequest(call.Body.Bytes, operation)
+	var dialect llm.Dialect
+	if call.Route != nil {
+		dialect = call.Route.Speaks
+	}
+	request, err := llm.Scan(dialect, operation, call.Body.Bytes)
 	if err != nil {
 		return invalid(err)
 	}

@@ -30,7 +30,7 @@ func BenchmarkStreamedChunk(b *testing.B) {
 	event := `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"gpt-5","choices":[{"index":0,"delta":{"content":" there"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
 	call := chatCall(b, llm.Chat, `{"model":"gpt-5","stream":true}`)
 	b.ReportAllocs()
-	reply, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, &eventwise{event, b.N + 1})).Handle(b.Context(), call)
+	reply, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, &eventwise{event, b.N + 1})).Handle(b.Context(), call)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func BenchmarkWholeAnswer(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		sender := says(200, "application/json", int64(len(answer)), strings.NewReader(answer))
-		reply, err := NewOpenAI(gateway.Target{Model: "gpt-5-mini"}, sender).Handle(b.Context(), call)
+		reply, err := newOpenAI(gateway.Target{Model: "gpt-5-mini"}, sender).Handle(b.Context(), call)
 		if err != nil || reply.Status != 200 {
 			b.Fatal(err)
 		}

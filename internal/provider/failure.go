@@ -16,7 +16,7 @@ const readFailure = 16 << 10
 
 // explain finds out what kind of failure a reply with an error's status tells of.
 // It reads the beginning of the body, and puts it back.
-func explain(reply *gateway.Reply) {
+func explain(reply *gateway.Reply, speaks dialect) {
 	body, err := io.ReadAll(io.LimitReader(reply.Body, readFailure))
 	rest := reply.Body
 	if err != nil {
@@ -24,7 +24,7 @@ func explain(reply *gateway.Reply) {
 	}
 	reply.Body = io.MultiReader(bytes.NewReader(body), rest)
 	text := bytes.TrimLeft(body, " \t\r\n[") // Gemini may send a list of one
-	if _, failure := llm.ScanAnswer(text); failure != nil {
+	if _, failure := speaks.answer(text); failure != nil {
 		reply.Failure = failureOf(reply.Status, failure)
 	}
 }

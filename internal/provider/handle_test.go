@@ -53,7 +53,7 @@ func TestOpenAIRequest(t *testing.T) {
 			}
 			call := chatCall(t, tt.op, body)
 			call.Path, call.Query = tt.path, "x=1"
-			if _, err := NewOpenAI(gateway.Target{Model: tt.model}, sent(&put)).Handle(t.Context(), call); err != nil {
+			if _, err := newOpenAI(gateway.Target{Model: tt.model}, sent(&put)).Handle(t.Context(), call); err != nil {
 				t.Fatal(err)
 			}
 			if put.Path != tt.wantPath || string(put.Body.Bytes) != tt.wanted || put.Query != "" {
@@ -74,7 +74,7 @@ func TestAModelCannotLeaveItsPath(t *testing.T) {
 	for _, model := range []string{"..", "."} {
 		call := chatCall(t, llm.Models, `{"model":"unused"}`)
 		call.Path = "/v1/models/x"
-		_, err := NewOpenAI(gateway.Target{Model: model}, sent(&put)).Handle(t.Context(), call)
+		_, err := newOpenAI(gateway.Target{Model: model}, sent(&put)).Handle(t.Context(), call)
 		if err == nil || gateway.AsError(err).Code != gateway.NoModel || put != nil {
 			t.Errorf("%q: got %v", model, err)
 		}
@@ -91,7 +91,7 @@ func TestOnlyListedHeadersGoToAProvider(t *testing.T) {
 		"Traceparent": {"00-1"}, "Baggage": {"a=b"}, "X-Request-Id": {"caller's"}, "Accept-Encoding": {"gzip"}, "Content-Type": {"text/plain"},
 		"User-Agent": {"openai/6"}, "Openai-Beta": {"x=1"}, "Idempotency-Key": {"k"}, "Accept": {"*/*"}, "Http-Referer": {"app"}, "X-Title": {"App"},
 	}
-	if _, err := NewOpenAI(gateway.Target{}, sent(&put)).Handle(t.Context(), call); err != nil {
+	if _, err := newOpenAI(gateway.Target{}, sent(&put)).Handle(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
 	want := http.Header{
@@ -163,7 +163,7 @@ func TestOpenAIAnswer(t *testing.T) {
 			}
 			call := chatCall(t, llm.Chat, tt.asked)
 			body := io.MultiReader(strings.NewReader(tt.body), iotest.ErrReader(tt.end))
-			reply, err := NewOpenAI(gateway.Target{}, says(tt.status, tt.kind, length, body)).Handle(t.Context(), call)
+			reply, err := newOpenAI(gateway.Target{}, says(tt.status, tt.kind, length, body)).Handle(t.Context(), call)
 			if err == nil {
 				var got []byte
 				if got, err = io.ReadAll(reply.Body); string(got) != tt.body {
@@ -181,7 +181,7 @@ func TestAnEncodingThatWasNotAskedForIsAFailure(t *testing.T) {
 	sender := gateway.HandlerFunc(func(context.Context, *gateway.Call) (*gateway.Reply, error) {
 		return gateway.NewReply(200, http.Header{"Content-Encoding": {"gzip"}}, nil, -1, nil), nil
 	})
-	_, err := NewOpenAI(gateway.Target{}, sender).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a"}`))
+	_, err := newOpenAI(gateway.Target{}, sender).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a"}`))
 	if err == nil || gateway.AsError(err).Code != gateway.UpstreamFailed {
 		t.Errorf("got %v", err)
 	}
@@ -198,7 +198,7 @@ func TestTheConnectionIsLetGoWhateverComes(t *testing.T) {
 		sender := gateway.HandlerFunc(func(context.Context, *gateway.Call) (*gateway.Reply, error) {
 			return gateway.NewReply(200, http.Header{"Content-Type": {"text/event-stream"}}, strings.NewReader(body), -1, wire), nil
 		})
-		reply, err := NewOpenAI(gateway.Target{}, sender).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a","stream":true}`))
+		reply, err := newOpenAI(gateway.Target{}, sender).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a","stream":true}`))
 		if err == nil {
 			reply.Close()
 		}
@@ -221,7 +221,7 @@ func TestTimesOfAStream(t *testing.T) {
 		}}
 		call := chatCall(t, llm.Chat, `{"model":"a","stream":true}`)
 		start := time.Now()
-		reply, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, body)).Handle(t.Context(), call)
+		reply, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, body)).Handle(t.Context(), call)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestHowAStreamIsLeft(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			call := chatCall(t, llm.Chat, `{"model":"a","stream":true}`)
-			reply, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, tt.body)).Handle(ctx, call)
+			reply, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, tt.body)).Handle(ctx, call)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,7 +292,7 @@ func TestALargeEventComesThrough(t *testing.T) {
 	for _, size := range []int{1 << 20, 16 << 20} {
 		text := []byte(`data: {"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("x", size-64) + `"},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n")
 		call := chatCall(t, llm.Chat, `{"model":"a","stream":true}`)
-		reply, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, bytes.NewReader(text))).Handle(t.Context(), call)
+		reply, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, bytes.NewReader(text))).Handle(t.Context(), call)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,7 +305,7 @@ func TestALargeEventComesThrough(t *testing.T) {
 
 func TestAnEventWithoutEndIsAnError(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader("data: "), strings.NewReader(strings.Repeat("x", llm.MaxEvent)))
-	_, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, endless)).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a","stream":true}`))
+	_, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, endless)).Handle(t.Context(), chatCall(t, llm.Chat, `{"model":"a","stream":true}`))
 	if !errors.Is(err, llm.ErrEventTooLarge) || gateway.AsError(err).Code != gateway.UpstreamFailed {
 		t.Errorf("got %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 // here: keys and cookies, the caller's organisation and project (the account
 // is ours), addresses, and what the caller's library says of itself.
 var asked = []string{
-	"Accept", "User-Agent", "Openai-Beta", "Idempotency-Key", "X-Client-Request-Id",
+	"Accept", "User-Agent", "Idempotency-Key", "X-Client-Request-Id",
 	"Http-Referer", "X-Title", // by which OpenRouter names an application
 }
 
@@ -42,9 +42,12 @@ var contentJSON, plainly = []string{"application/json"}, []string{"identity"}
 // account, set state in the caller's client, or speak for a server that is us.
 var private = []string{
 	"Content-Length", "Server", "Via", "Date", "Alt-Svc", "Set-Cookie", "Strict-Transport-Security", "Clear-Site-Data",
-	"Openai-Organization", "Openai-Project", "Server-Timing", "Traceresponse", "Traceparent", "Tracestate",
+	"Openai-Organization", "Openai-Project", "Anthropic-Organization-Id", "Server-Timing", "Traceresponse", "Traceparent", "Tracestate",
 	"Report-To", "Reporting-Endpoints", "Nel", "Www-Authenticate", "Location", "Refresh",
 }
+
+// requestIDs are where a provider tells its own id for a request.
+var requestIDs = []string{"X-Request-Id", "Request-Id"}
 
 // answerHeader leaves in a provider's answer the headers that its caller gets.
 // The provider's own request id is worth having in a support case; it stands
@@ -55,9 +58,11 @@ func answerHeader(header http.Header) http.Header {
 			delete(header, name)
 		}
 	}
-	if id, ok := header["X-Request-Id"]; ok {
-		header["X-Upstream-Request-Id"] = id
-		delete(header, "X-Request-Id")
+	for _, name := range requestIDs {
+		if id, ok := header[name]; ok {
+			header["X-Upstream-Request-Id"] = id
+			delete(header, name)
+		}
 	}
 	return header
 }

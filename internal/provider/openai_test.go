@@ -32,9 +32,14 @@ func chatCall(t testing.TB, op llm.Operation, body string) *gateway.Call {
 	}
 	call := gateway.NewCall(http.MethodPost, "/v1/chat/completions", nil)
 	call.Route = &gateway.Route{Name: "chat", Operation: op, Dialect: OpenAI}
+	call.Dialect = OpenAI
 	call.LLM = request
 	call.Body = gateway.Body{Bytes: []byte(body), Length: int64(len(body))}
 	return call.To(&gateway.Target{Upstream: "openai", Provider: "openai"})
+}
+
+func newOpenAI(target gateway.Target, sender gateway.Handler) gateway.Handler {
+	return New(target, Settings{Dialect: llm.OpenAI}, sender)
 }
 
 // says returns a sender that answers with these bytes, cut and ended so.
@@ -100,7 +105,7 @@ func TestOpenAIStream(t *testing.T) {
 			archive, file := parse(t, path)
 			for name, body := range cuts([]byte(file["provider.sse"]), ending(file["ends"])) {
 				call := chatCall(t, llm.Chat, file["asked"])
-				reply, err := NewOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, body)).Handle(t.Context(), call)
+				reply, err := newOpenAI(gateway.Target{}, says(200, "text/event-stream", -1, body)).Handle(t.Context(), call)
 				var got []byte
 				if err == nil {
 					got, err = io.ReadAll(reply.Body)
@@ -134,7 +139,7 @@ func parse(t *testing.T, path string) (*txtar.Archive, map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := map[string]string{"asked": `{"model":"gpt-5","stream":true}`}
+	file := map[string]string{"asked": `{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true}}`}
 	for _, f := range archive.Files {
 		file[f.Name] = string(f.Data)
 	}

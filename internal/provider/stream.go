@@ -8,18 +8,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
 )
 
 // stream passes a provider's events on, byte for byte, and learns from them
-// what it can.
+// what it can. Where it must, it writes them anew.
 type stream struct {
 	ctx     context.Context
 	from    io.Reader
+	speaks  dialect
 	watch   *llm.Watch
+	rewrite *rewrite // nil where the bytes pass
 	reply   *gateway.Reply
 	answer  *llm.Answer
 	facts   *gateway.StreamFacts
@@ -36,9 +36,10 @@ type stream struct {
 // begin reads up to the first token and makes a Reply of the stream. What a
 // provider says before it, comments and chunks with only a role in them, does
 // not count as an answer. On error the reply is the one that came in.
-func begin(ctx context.Context, call *gateway.Call, reply *gateway.Reply) (*gateway.Reply, error) {
+func (x *exchange) begin(ctx context.Context, reply *gateway.Reply) (*gateway.Reply, error) {
+	call := x.call
 	s := &stream{
-		ctx: ctx, from: reply.Body, reply: reply,
+		ctx: ctx, from: reply.Body, reply: reply, speaks: x.speaks, rewrite: x.rewrites(),
 		answer: &call.Attempt.Answer, facts: new(gateway.StreamFacts),
 	}
 	if call.LLM != nil {
@@ -49,10 +50,13 @@ func begin(ctx context.Context, call *gateway.Call, reply *gateway.Reply) (*gate
 	err := s.first()
 	call.Attempt.Awaited = false
 	if s.failure != nil && s.facts.Chunks == 0 {
-		return failed(reply, s.failure), nil
+		return x.failed(reply, s.failure), nil
 	}
 	if err != nil {
 		return reply, err
+	}
+	if s.rewrite != nil {
+		s.held = nil // it has all that may go
 	}
 	call.Attempt.Stream = s.facts
 	reply.Body, reply.Length, reply.Stream = s, -1, true
@@ -66,7 +70,7 @@ func begin(ctx context.Context, call *gateway.Call, reply *gateway.Reply) (*gate
 func (s *stream) first() error {
 	for s.facts.Chunks == 0 && !s.done && s.failure == nil {
 		s.held = slices.Grow(s.held, 4<<10)
-		n, err := s.read(s.held[len(s.held):cap(s.held)])
+		n, err := s.pull(s.held[len(s.held):cap(s.held)])
 		s.held = s.held[:len(s.held)+n]
 		text := bytes.TrimLeft(s.held, "\xef\xbb\xbf \t\r\n")
 		switch {
@@ -74,7 +78,7 @@ func (s *stream) first() error {
 			return gateway.Errorf(gateway.UpstreamFailed, "the provider sent a page instead of events")
 		case err == nil || s.facts.Chunks > 0 || s.done || s.failure != nil:
 		case len(text) > 0 && text[0] == '{':
-			_, s.failure = llm.ScanAnswer(text) // an error that was only called a stream
+			_, s.failure = s.speaks.answer(text) // an error that was only called a stream
 			return gateway.Errorf(gateway.UpstreamFailed, "the provider sent a document instead of events")
 		case s.facts.Outcome == gateway.Truncated:
 			return gateway.Errorf(gateway.UpstreamFailed, "the stream ended before it had begun")
@@ -97,19 +101,32 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return s.read(p)
+	if s.rewrite == nil {
+		return s.pull(p)
+	}
+	for {
+		if n := s.rewrite.take(p); n > 0 {
+			return n, nil
+		}
+		if n, err := s.pull(p); n == 0 && err != nil && !s.rewrite.some() {
+			return 0, err
+		}
+	}
 }
 
-// read reads from the provider and looks at what came. An end that comes with
+// pull reads from the provider and looks at what came. An end that comes with
 // bytes is told after them.
-func (s *stream) read(p []byte) (int, error) {
+func (s *stream) pull(p []byte) (int, error) {
 	if s.end != nil {
 		return 0, s.end
 	}
 	n, err := s.from.Read(p)
 	if n > 0 {
 		s.now = time.Time{}
-		if large := s.watch.Write(p[:n]); large != nil && err == nil {
+		s.rewrite.begin(p[:n])
+		large := s.watch.Write(p[:n])
+		s.rewrite.end(s.watch.Between())
+		if large != nil && err == nil {
 			err = gateway.Errorf(gateway.UpstreamFailed, "the provider's stream cannot be read").Because(large)
 		}
 	}
@@ -124,10 +141,11 @@ func (s *stream) read(p []byte) (int, error) {
 
 // event is told of each event as it passes.
 func (s *stream) event(e llm.Event) {
-	if s.ending && string(e.Data) != "[DONE]" && !gjson.ValidBytes(e.Data) {
+	if s.ending && string(e.Data) != "[DONE]" && !llm.Valid(e.Data) {
 		return
 	}
-	chunk := s.answer.Chunk(e.Data)
+	chunk := s.speaks.event(s.answer, e)
+	s.rewrite.event(e, chunk)
 	s.done = s.done || chunk.Done
 	switch {
 	case chunk.Failure != nil && s.failure == nil:
@@ -163,6 +181,7 @@ func (s *stream) ended(err error) error {
 		return io.EOF
 	case s.done, err == io.EOF && s.answer.Finished(s.choices):
 		s.outcome(gateway.Complete)
+		s.rewrite.finish()
 		return io.EOF
 	case err == io.EOF:
 		s.outcome(gateway.Truncated)

@@ -17,14 +17,19 @@ const (
 
 // whole makes a Reply of an answer that is no stream. What it reads of a larger
 // one than [readWhole] comes first; the rest passes through.
-func whole(call *gateway.Call, reply *gateway.Reply, stream bool) (*gateway.Reply, error) {
+func (x *exchange) whole(reply *gateway.Reply) (*gateway.Reply, error) {
+	if x.asked != nil {
+		return x.rewritten(reply)
+	}
+	call := x.call
+	stream := call.LLM != nil && call.LLM.Stream
 	body, err := take(reply)
 	if err != nil {
 		return reply, broken(err)
 	}
 	attempt := call.Attempt
 	if len(body) > readWhole && !stream {
-		attempt.Answer, _ = llm.ScanAnswer(body) // id and model stand in front
+		attempt.Answer, _ = x.speaks.answer(body) // id and model stand in front
 		reply.Body = &long{Reader: io.MultiReader(bytes.NewReader(body), reply.Body), reply: reply, answer: &attempt.Answer}
 		return reply, nil
 	}
@@ -32,11 +37,11 @@ func whole(call *gateway.Call, reply *gateway.Reply, stream bool) (*gateway.Repl
 	if len(start) == 0 || start[0] != '{' && start[0] != '[' {
 		return reply, gateway.Errorf(gateway.UpstreamFailed, "the provider answered with something that is not JSON")
 	}
-	answer, failure := llm.ScanAnswer(body)
+	answer, failure := x.speaks.answer(body)
 	attempt.Answer = answer
 	switch {
 	case failure != nil:
-		return failed(reply, failure), nil
+		return x.failed(reply, failure), nil
 	case stream:
 		return reply, gateway.Errorf(gateway.UpstreamFailed, "the provider answered a call for a stream with a whole answer")
 	}
@@ -52,18 +57,6 @@ func take(reply *gateway.Reply) ([]byte, error) {
 	body := make([]byte, reply.Length)
 	_, err := io.ReadFull(reply.Body, body)
 	return body, err
-}
-
-// failed makes of a failure with status 200 the reply that it should have been:
-// the provider's bytes, with the status that goes with them. Whoever retries or
-// falls back then needs to know one kind of failure only.
-func failed(reply *gateway.Reply, failure *llm.Failure) *gateway.Reply {
-	header := reply.Header
-	header["Content-Type"] = []string{"application/json"}
-	reply.Close()
-	again := gateway.NewReply(failure.Status(), header, bytes.NewReader(failure.Body), int64(len(failure.Body)), nil)
-	again.Attempt, again.Outcome, again.Failure = reply.Attempt, gateway.UpstreamError, inside(failure)
-	return again
 }
 
 // broken is the error of a body that will not come to its end.

@@ -19,7 +19,7 @@ func (s Settings) Check(p check.Problems) {
 		p.Addf("", "must have url or endpoints, has neither")
 	}
 	if s.URL == "mock:" {
-		if s.Dialect == "" {
+		if s.Dialect != "openai" {
 			p.Addf("dialect", "must be openai, because the url is mock:")
 		}
 	} else if s.URL != "" {
@@ -36,11 +36,15 @@ func (s Settings) Check(p check.Problems) {
 		if s.Default {
 			p.Addf("default", "needs a dialect, because it takes model names")
 		}
-	case "openai":
-	case "responses", "anthropic":
-		p.Addf("dialect", "is not in this version yet: %s", s.Dialect)
+	case "openai", "responses", "anthropic":
 	default:
-		p.Addf("dialect", "must be openai, or absent for an ordinary service, is %q", s.Dialect)
+		p.Addf("dialect", "must be openai, responses or anthropic, or absent for an ordinary service, is %q", s.Dialect)
+	}
+	if s.Responses != nil && s.Dialect != "openai" {
+		p.Addf("responses", "needs the dialect openai, beside which /responses may be")
+	}
+	if s.DropUnsupported && s.Dialect == "" {
+		p.Addf("drop_unsupported", "needs a dialect, because it is about the fields of chats")
 	}
 	if !visible(s.Provider) {
 		p.Addf("provider", "must be a word such as openai, is %q", s.Provider)

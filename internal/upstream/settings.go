@@ -11,7 +11,7 @@ import (
 type Settings struct {
 	URL       string         `yaml:"url"`       // http, https or unix; or "mock:", the built-in provider. Its path is a prefix
 	Endpoints []string       `yaml:"endpoints"` // several servers that are alike, instead of url
-	Dialect   string         `yaml:"dialect"`   // "openai"; "" is an ordinary HTTP service
+	Dialect   string         `yaml:"dialect"`   // "openai", "responses" or "anthropic"; "" is an ordinary HTTP service
 	Provider  string         `yaml:"provider"`  // gen_ai.provider.name; by default from the host, else the upstream's name
 	Keys      []check.Secret `yaml:"keys"`      // credentials: taken in turn, those that fail left out
 	Auth      Auth           `yaml:"auth"`      // how a key is shown
@@ -19,6 +19,12 @@ type Settings struct {
 	TLS       TLS            `yaml:"tls"`
 	Default   bool           `yaml:"default"` // takes model names that nothing else names
 	Health    Health         `yaml:"health"`
+
+	// Responses says whether a server that speaks OpenAI's dialect has /responses, too:
+	// calls in that dialect then go there as they are. Otherwise they become chats.
+	Responses *bool `yaml:"responses"` // nil: as the provider is known to
+
+	DropUnsupported bool `yaml:"drop_unsupported"` // leave out what the dialect has no word for, instead of refusing the call
 }
 
 // Health says when an endpoint is left out because calls to it fail.

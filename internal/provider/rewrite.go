@@ -1,0 +1,126 @@
+package provider
+
+import "github.com/spanway/spanway/internal/llm"
+
+// rewrite is what is done to a stream that does not pass as it came: it is told
+// in another dialect, or one of its events is taken out. Of nothing else is an
+// event held back until it is whole. A nil one does nothing.
+type rewrite struct {
+	listen  listener // nil where events are taken out only
+	speak   speaker
+	learned *llm.Answer
+
+	piece []byte // what is being looked at
+	from  int    // where in it the event under way begins
+	part  []byte // of the event under way: what came in earlier pieces
+	ready []byte // what may go to the client
+	gone  int    // how much of that has
+	over  bool   // the end, or a failure, has been said
+	say   func(*llm.Delta)
+}
+
+// rewrites returns nil where the bytes pass.
+func (x *exchange) rewrites() *rewrite {
+	switch {
+	case x.asked != nil:
+		r := &rewrite{listen: x.speaks.listener(), speak: x.caller.speaker(x.asked), learned: &x.call.Attempt.Answer}
+		r.say = r.said
+		return r
+	case x.strip:
+		return new(rewrite)
+	}
+	return nil
+}
+
+// begin takes the next piece of the stream.
+func (r *rewrite) begin(piece []byte) {
+	if r != nil {
+		r.piece, r.from = piece, 0
+	}
+}
+
+// end keeps what the piece has of an event that is not whole. Comments, with which
+// a provider keeps a connection awake, go at once.
+func (r *rewrite) end(between bool) {
+	if r == nil {
+		return
+	}
+	if r.listen == nil {
+		r.part = append(r.part, r.piece[r.from:]...)
+		if between {
+			r.ready, r.part = append(r.ready, r.part...), r.part[:0]
+		}
+	}
+	r.piece, r.from = nil, 0
+}
+
+// event takes an event as it is found in the piece. One that the stream's end cut
+// short has come in pieces before.
+func (r *rewrite) event(e llm.Event, chunk llm.Chunk) {
+	switch {
+	case r == nil || r.over:
+	case r.listen != nil && chunk.Failure != nil:
+		r.said(&llm.Delta{Kind: llm.Failed, Failure: chunk.Failure})
+	case r.listen != nil:
+		r.listen.listen(e, r.say)
+		if chunk.Done {
+			r.ended()
+		}
+	default:
+		to := max(e.End, r.from)
+		if !chunk.Extra {
+			r.ready = append(append(r.ready, r.part...), r.piece[r.from:to]...)
+		}
+		r.part, r.from = r.part[:0], to
+	}
+}
+
+// said writes one step for the client. What comes after the end has no place.
+func (r *rewrite) said(d *llm.Delta) {
+	if r.over {
+		return
+	}
+	r.over = d.Kind == llm.End || d.Kind == llm.Failed
+	r.ready = r.speak.append(r.ready, d)
+}
+
+// ended says the end, and before it what was counted.
+func (r *rewrite) ended() {
+	if r.learned.Usage.Known {
+		r.said(&llm.Delta{Kind: llm.UsageDelta, Usage: r.learned.Usage})
+	}
+	r.said(&llm.Delta{Kind: llm.End})
+}
+
+// finish ends a stream that was complete: with what its provider left out, or
+// with bytes behind its last event.
+func (r *rewrite) finish() {
+	switch {
+	case r == nil:
+	case r.listen != nil:
+		r.ended()
+	default:
+		r.ready = append(r.ready, r.part...)
+		r.part = nil
+	}
+}
+
+// some reports whether there is something to take.
+func (r *rewrite) some() bool { return r.gone < len(r.ready) }
+
+// take gives what may go. The buffer is used again, unless one event made it
+// large.
+func (r *rewrite) take(p []byte) int {
+	n := copy(p, r.ready[r.gone:])
+	r.gone += n
+	if r.gone == len(r.ready) {
+		r.ready, r.gone = r.ready[:0], 0
+		if cap(r.ready) > keepReady {
+			r.ready = nil
+		}
+	}
+	return n
+}
+
+// keepReady is the capacity that the buffer may keep from one event to the next.
+const keepReady = 64 << 10
