@@ -133,7 +133,7 @@ func TestOpenAIStream(t *testing.T) {
 	}
 }
 
-func parse(t *testing.T, path string) (*txtar.Archive, map[string]string) {
+func parse(t testing.TB, path string) (*txtar.Archive, map[string]string) {
 	t.Helper()
 	archive, err := txtar.ParseFile(path)
 	if err != nil {

@@ -28,11 +28,15 @@ type responsesCallAt struct {
 // append implements [speaker].
 func (s *responsesSpeaker) append(to []byte, d *llm.Delta) []byte {
 	w := scribe(to)
+	if s.answer == nil { // of a stream that begins with its end, there is a Response all the same
+		s.answer = newResponsesAnswer(s.asked, d.ID, d.Model)
+		if d.Kind != llm.Failed {
+			s.state(&w, "response.created")
+			s.state(&w, "response.in_progress")
+		}
+	}
 	switch d.Kind {
 	case llm.Start:
-		s.answer = newResponsesAnswer(s.asked, d.ID, d.Model)
-		s.state(&w, "response.created")
-		s.state(&w, "response.in_progress")
 	case llm.UsageDelta:
 		s.answer.usage = d.Usage
 	case llm.End:
@@ -215,9 +219,6 @@ func (s *responsesSpeaker) closeCalls(w *scribe) {
 // fail ends the stream with an error. Libraries raise on the event "error", some
 // of them only by the object in it; other clients wait for a last Response.
 func (s *responsesSpeaker) fail(w *scribe, failure *llm.Failure) {
-	if s.answer == nil {
-		s.answer = newResponsesAnswer(s.asked, "", "")
-	}
 	s.answer.status, s.answer.failure = "failed", failure
 	for _, item := range s.answer.items {
 		if !item.closed {

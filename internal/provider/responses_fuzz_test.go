@@ -1,0 +1,114 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Whatever a provider streams, nobody panics or hangs, the caller gets the same
+// however it was cut, and a caller of Responses gets what its library can read.
+func FuzzResponsesStream(f *testing.F) {
+	for _, folder := range []string{"responses", "responses_caller"} {
+		paths, _ := filepath.Glob(filepath.Join("testdata", folder, "*.txtar"))
+		for _, path := range paths {
+			_, file := parse(f, path)
+			f.Add([]byte(file["provider.sse"]))
+		}
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		for _, pair := range []struct {
+			caller gateway.Dialect
+			speaks llm.Dialect
+			asked  string
+		}{
+			{Responses, llm.OpenAI, `{"model":"m","stream":true,"input":"Hi"}`},
+			{OpenAI, llm.Responses, `{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}`},
+			{Responses, llm.Responses, `{"model":"m","stream":true,"input":"Hi"}`},
+		} {
+			told := func(body io.Reader) (string, error) {
+				reply, err := New(gateway.Target{}, Settings{Dialect: pair.speaks}, says(http.StatusOK, "text/event-stream", -1, body)).
+					Handle(t.Context(), asks(t, pair.caller, llm.Chat, pair.asked))
+				if err != nil {
+					return "", err
+				}
+				defer reply.Close()
+				text, err := io.ReadAll(reply.Body)
+				if reply.Status != http.StatusOK {
+					return "", io.ErrUnexpectedEOF // an ordinary error
+				}
+				return string(text), err
+			}
+			whole, err := told(bytes.NewReader(stream))
+			if pair.speaks == llm.Responses && pair.caller == Responses && err == nil && whole != string(stream) {
+				t.Errorf("got %q of %q", whole, stream)
+			}
+			cut, cutErr := told(iotest.OneByteReader(bytes.NewReader(stream)))
+			if hideTimes(whole) != hideTimes(cut) || (err == nil) != (cutErr == nil) {
+				t.Errorf("%s told by %s: whole\n%s\n%v\nby the byte\n%s\n%v", stream, pair.speaks, whole, err, cut, cutErr)
+			}
+			if pair.caller == Responses && pair.speaks == llm.OpenAI {
+				wellFormed(t, whole)
+			}
+		}
+	})
+}
+
+// hideTimes hides when an answer was made: the clock may have moved on.
+func hideTimes(text string) string {
+	for _, name := range []string{`"created_at":`, `"created":`} {
+		parts := strings.Split(text, name)
+		for i := 1; i < len(parts); i++ {
+			parts[i] = strings.TrimLeft(parts[i], "0123456789")
+		}
+		text = strings.Join(parts, name)
+	}
+	return text
+}
+
+// Whatever passes the scan is read without panic, and what was authorised is what
+// is forwarded, as JSON, in whichever dialect.
+func FuzzResponsesPrompt(f *testing.F) {
+	for _, body := range []string{
+		`{"model":"m","input":"Hi","stream":true,"max_output_tokens":7}`, `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,A\u0041"}]}],"model":"\u006d","stream":false}`,
+		`{"model":"m","input":[{"type":"function_call","call_id":"a","name":"f","arguments":"{"},{"type":"function_call_output","call_id":"a","output":[]},{"type":"reasoning","encrypted_content":"spanway:signature:x"}]}`,
+		`{"model":"m","input":"","tools":[{"type":"function","name":"f","parameters":{"a":[1e9]},"strict":null}],"tool_choice":{"type":"function"},"text":{"format":{"type":"json_schema","schema":{}}},"reasoning":{"effort":"x"}}`,
+		`{"model":"m","messages":[{"role":"user","name":"n","content":[]}],"seed":1,"verbosity":"low","store":true,"stop":["a"]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, caller := range []dialect{responses{}, openAI{}} {
+			request, err := llm.Scan(caller.word(), llm.Chat, body)
+			if err != nil {
+				continue
+			}
+			p, err := caller.prompt(body)
+			if err != nil {
+				continue
+			}
+			for _, speaks := range []dialect{responses{}, openAI{}} {
+				written, _ := speaks.appendPrompt(nil, p)
+				var sent struct {
+					Model  string
+					Stream bool
+					Most   int64 `json:"max_output_tokens"`
+				}
+				if err := json.Unmarshal(written, &sent); err != nil {
+					t.Fatalf("%s: %v\n%s", body, err, written)
+				}
+				if sent.Model != request.Model || sent.Stream != request.Stream || speaks.word() == llm.Responses && sent.Most != request.MaxTokens {
+					t.Errorf("%s\nwas authorised as %+v, and is sent as\n%s", body, request, written)
+				}
+			}
+		}
+	})
+}
