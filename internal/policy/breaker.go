@@ -70,7 +70,7 @@ const buckets = 10
 func (b *Breaker) make(target *gateway.Target) *breaker {
 	made := &breaker{target: *target}
 	made.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		MaxRequests:  uint32(b.Probes), //nolint:gosec // Check bounds it
+		MaxRequests:  uint32(b.Probes),
 		Interval:     b.Window,
 		BucketPeriod: b.Window / buckets,
 		Timeout:      b.Open,

@@ -27,7 +27,7 @@ type Faults struct {
 
 // NewFaults returns no experiments, and dice that fall alike for the same seed.
 func NewFaults(seed uint64) *Faults {
-	return &Faults{dice: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // nothing secret hangs on it
+	return &Faults{dice: rand.New(rand.NewPCG(seed, seed))} // nothing secret hangs on it
 }
 
 // Allow says whether any pipeline has the policy, without which an experiment

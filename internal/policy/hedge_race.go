@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -27,7 +29,6 @@ type race struct {
 
 // runner is one of the two attempts.
 type runner struct {
-	ctx   context.Context //nolint:containedctx // as above
 	stop  context.CancelCauseFunc
 	reply *gateway.Reply
 	err   error
@@ -37,10 +38,11 @@ type runner struct {
 
 func (r *race) run() (*gateway.Reply, error) {
 	r.spare = *r.call
-	r.first.ctx, r.first.stop = context.WithCancelCause(r.ctx)
+	ctx, stop := context.WithCancelCause(r.ctx)
+	r.first.stop = stop
 	slow := time.AfterFunc(r.after, r.beside)
 	began := time.Now()
-	r.first.reply, r.first.err = r.next.Handle(r.first.ctx, r.call)
+	r.first.reply, r.first.err = r.next.Handle(ctx, r.call)
 	took := time.Since(began)
 	slow.Stop()
 
@@ -80,15 +82,15 @@ func (r *race) beside() {
 		r.mu.Unlock()
 		return
 	}
-	second := &runner{ended: make(chan struct{})}
-	second.ctx, second.stop = context.WithCancelCause(r.ctx)
+	ctx, stop := context.WithCancelCause(r.ctx)
+	second := &runner{stop: stop, ended: make(chan struct{})}
 	r.second = second
 	r.mu.Unlock()
 	defer close(second.ended)
 
 	call := r.spare
 	call.Note("hedge", "started", gateway.Fact{Key: "after", Value: r.after.Round(time.Millisecond).String()})
-	reply, err := r.next.Handle(second.ctx, &call)
+	reply, err := r.handle(ctx, &call)
 
 	r.mu.Lock()
 	second.reply, second.err, second.over = reply, err, true
@@ -102,6 +104,17 @@ func (r *race) beside() {
 	case lost: // nobody comes for it
 		second.drop()
 	}
+}
+
+// handle makes an error of a panic: nobody above this goroutine recovers from one,
+// as the server does for the calls it serves.
+func (r *race) handle(ctx context.Context, call *gateway.Call) (reply *gateway.Reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			reply, err = nil, gateway.Errorf(gateway.Internal, "internal error").Because(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return r.next.Handle(ctx, call)
 }
 
 // take gives the runner's result to the call. Its context ends with the reply.

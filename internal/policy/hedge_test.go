@@ -157,6 +157,17 @@ func TestARaceEndsWithItsClient(t *testing.T) {
 	}) // which fails if a goroutine stays behind
 }
 
+func TestAPanicOfTheSecondAttemptIsItsFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := gatewaytest.Answers(takes(3*time.Second), gateway.HandlerFunc(func(context.Context, *gateway.Call) (*gateway.Reply, error) {
+			panic("a bug")
+		}))
+		if answer := gatewaytest.DoCall(t.Context(), hedged(afterASecond, target), aChat()); answer != 200 || target.Tries() != 2 {
+			t.Errorf("%v after %d attempts", answer, target.Tries())
+		}
+	})
+}
+
 func TestTheWinnersContextLivesAsLongAsItsReply(t *testing.T) {
 	for name, runners := range map[string][]runner{
 		"alone": {{0, 200}}, "first": {{2 * time.Second, 200}, {time.Hour, 200}}, "second": {{time.Hour, 200}, {0, 200}},

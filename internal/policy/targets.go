@@ -19,10 +19,10 @@ type targets[T any] struct {
 	known map[string]T
 }
 
-// of returns what is known of a target under these settings, and makes it where
-// there is nothing. Where there is no room one is forgotten, whichever: who holds
+// of returns what is known of a target under these settings, and begins where
+// nothing is. Where there is no room one is forgotten, whichever: who holds
 // it goes on using it.
-func (t *targets[T]) of(target *gateway.Target, settings any, make func() T) T {
+func (t *targets[T]) of(target *gateway.Target, settings any, begin func() T) T {
 	key := fmt.Sprintf("%q %q %+v", target.Upstream, target.Model, settings)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,7 +38,7 @@ func (t *targets[T]) of(target *gateway.Target, settings any, make func() T) T {
 			break
 		}
 	}
-	state := make()
+	state := begin()
 	t.known[key] = state
 	return state
 }
