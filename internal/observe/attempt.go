@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -116,7 +117,8 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		telemetry.SpanwayAttempt.Int(attempt.Number),
 	)
 	if attempt.Fault != "" {
-		list = append(list, telemetry.SpanwayFault.String(attempt.Fault))
+		kind, _, _ := strings.Cut(attempt.Fault, " ")
+		list = append(list, telemetry.SpanwayFault.String(kind))
 	}
 	if attempt.Race != "" {
 		list = append(list, telemetry.SpanwayAttemptOutcome.String(string(attempt.Race)))
