@@ -147,7 +147,7 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 		s.span.SetAttributes(attributes...)
 		l.give(len(attributes))
 		for _, note := range s.call.Notes() {
-			s.span.AddEvent(eventOf(note), trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
+			s.span.AddEvent(note.Name(), trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
 		}
 		if r.failed {
 			s.span.SetStatus(codes.Error, "")
@@ -155,14 +155,6 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 		s.span.End()
 	}
 	s.line(reply, r, now)
-}
-
-// eventOf names a note: by its policy alone, where that is all there is to say.
-func eventOf(note gateway.Note) string {
-	if note.Decision == "" {
-		return note.Policy
-	}
-	return note.Policy + "." + note.Decision
 }
 
 func facts(list []gateway.Fact) []attribute.KeyValue {

@@ -95,11 +95,15 @@ func (f *Fault) Policy(tools Tools) gateway.Policy {
 // choose gives the first fault that hits: the caller's own, then those of the
 // file, then the experiments that are running.
 func (f *Fault) choose(experiments *Faults, call *gateway.Call) (name, do string) {
+	running := experiments.running()
+	if len(f.Inject)+len(running) == 0 && call.Header[faultHeader] == nil {
+		return "", ""
+	}
 	now := time.Now()
 	if do := f.asked(call.Header, now); do != "" {
 		return "header", do
 	}
-	for _, list := range [][]Injection{f.Inject, experiments.running()} {
+	for _, list := range [][]Injection{f.Inject, running} {
 		for i := range list {
 			if list[i].hits(call, now) && experiments.chance(list[i].Share) {
 				return list[i].Name, list[i].Do

@@ -33,13 +33,22 @@ func (h Hedge) Check(p check.Problems) {
 // Paces are what a process knows of how fast targets are, by target.
 type Paces struct{ targets[*pace] }
 
-// Policy races a slow attempt against a second one.
+// Policy races a slow attempt against a second one. A stream begins with its
+// first token and a whole answer with its last, so what is slow is known of each.
 func (h *Hedge) Policy(target *gateway.Target, tools Tools) gateway.Policy {
-	known := tools.Paces.of(target, *h, newPace)
+	streams := tools.Paces.of(target, struct {
+		Hedge
+		stream bool
+	}{*h, true}, newPace)
+	wholes := tools.Paces.of(target, *h, newPace)
 	return func(next gateway.Handler) gateway.Handler {
 		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
 			if !harmless(call) {
 				return next.Handle(ctx, call)
+			}
+			known := wholes
+			if call.LLM != nil && call.LLM.Stream {
+				known = streams
 			}
 			after := known.call(h.Share)
 			if h.After > 0 {

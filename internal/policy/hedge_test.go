@@ -284,3 +284,41 @@ func TestWithoutATimeHedgingLearnsWhatIsSlow(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsSlowForAStreamIsKnownOfStreams sends streams and whole answers to one
+// target, of which the whole ones take long.
+func TestWhatIsSlowForAStreamIsKnownOfStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		begun, next := 0, []time.Duration{}
+		h := hedged(policy.Hedge{Share: 1}, gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
+			mu.Lock()
+			after := next[0]
+			next, begun = next[1:], begun+1
+			mu.Unlock()
+			return takes(after)(ctx, call)
+		}))
+		ask := func(stream bool, after ...time.Duration) time.Duration {
+			mu.Lock()
+			next = after
+			mu.Unlock()
+			call := aChat()
+			call.LLM.Stream = stream
+			began := time.Now()
+			gatewaytest.DoCall(t.Context(), h, call)
+			return time.Since(began)
+		}
+		for range 100 {
+			ask(false, time.Minute, time.Minute)
+			ask(true, time.Second, time.Second)
+		}
+		begun = 0
+		if took := ask(true, 30*time.Second, time.Second); took != 2*time.Second || begun != 2 {
+			t.Errorf("a slow stream took %s and %d attempts", took, begun)
+		}
+		begun = 0
+		if took := ask(false, 59*time.Second); took != 59*time.Second || begun != 1 {
+			t.Errorf("a whole answer took %s and %d attempts", took, begun)
+		}
+	})
+}

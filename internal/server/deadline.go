@@ -91,14 +91,11 @@ func grpcWait(text string) (time.Duration, bool) {
 	if !ok || err != nil || n == 0 {
 		return 0, false
 	}
-	if wait := time.Duration(n); wait <= 2*longest/unit {
-		return wait * unit, true
-	}
-	return 2 * longest, true
+	return time.Duration(min(float64(n)*float64(unit), float64(2*longest))), true
 }
 
 // errImpatient is why the contexts of calls end whose callers wait no longer.
-var errImpatient = gateway.Errorf(gateway.UpstreamTimeout, "there was no answer within the time that the caller gave")
+var errImpatient = gateway.Errorf(gateway.UpstreamTimeout, "the time that the caller gave is over")
 
 // bound ends the call when its caller waits no longer. begun lifts the bound
 // where it was for the beginning of the reply only; done frees it.

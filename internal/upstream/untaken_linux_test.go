@@ -45,7 +45,7 @@ func TestUntaken(t *testing.T) {
 			defer near.Close()
 			if c.before != nil {
 				c.before(peer)
-				for conn.quiet() { //nolint:revive // its end is on its way
+				for conn.quiet() { // its end is on its way
 				}
 			}
 			if _, err := conn.Write([]byte(request)); err != nil {
