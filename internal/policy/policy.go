@@ -5,6 +5,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -78,9 +79,7 @@ func (a Attempt) Around(target *gateway.Target, tools Tools) (outside, within, w
 	if a.Hedge != nil {
 		outside = append(outside, a.Hedge.Policy(target, tools))
 	}
-	if a.Retry != nil && a.Retry.Attempts > 1 {
-		outside = append(outside, a.Retry.Policy(target, tools))
-	}
+	outside = append(outside, cmp.Or(a.Retry, noRetry).Policy(target, tools))
 	if a.Breaker != nil {
 		outside = append(outside, a.Breaker.Policy(target, tools))
 	}

@@ -27,6 +27,11 @@ func DefaultRetry() *Retry {
 	}
 }
 
+// noRetry is in force where no retry is written: what met a connection that had
+// been closed while it rested is sent again all the same, as it is no failure of
+// anybody.
+var noRetry = &Retry{Attempts: 1}
+
 const (
 	maxAttempts = 10
 
@@ -62,7 +67,9 @@ func (r *Retry) Policy(target *gateway.Target, tools Tools) gateway.Policy {
 	budget := tools.Budgets.of(target, nil, func() *budget { return new(budget) })
 	return func(next gateway.Handler) gateway.Handler {
 		return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
-			budget.called(time.Now())
+			if r.Attempts > 1 {
+				budget.called(time.Now())
+			}
 			var before setAside
 			for n, stale := 1, 0; ; {
 				reply, err := next.Handle(ctx, call)
