@@ -138,7 +138,7 @@ func (x *exchange) retold(reply *gateway.Reply, status int, failure *llm.Failure
 	header["Content-Type"] = contentJSON
 	delete(header, "Content-Encoding")
 	reply.Close()
-	body := x.caller.appendFailure(nil, status, failure, x.call.TraceID)
+	body := x.caller.appendFailure(nil, status, failure)
 	again := gateway.NewReply(status, header, bytes.NewReader(body), int64(len(body)), nil)
 	again.Attempt = reply.Attempt
 	return again
