@@ -95,8 +95,8 @@ func (anthropic) StreamError(e *gateway.Error, traceID string) []byte {
 }
 
 // appendFailure implements [dialect].
-func (anthropic) appendFailure(to []byte, status int, failure *llm.Failure, traceID string) []byte {
-	return anthropicError(to, anthropicType(status), failureMessage(failure), failure.Code, traceID)
+func (anthropic) appendFailure(to []byte, status int, failure *llm.Failure) []byte {
+	return anthropicError(to, anthropicType(status), failureMessage(failure), failure.Code, "")
 }
 
 // anthropicError writes an error. The code stands beside what Anthropic has: it is

@@ -241,6 +241,6 @@ func (s *anthropicSpeaker) failed(to []byte, failure *llm.Failure) []byte {
 		status = statusOverloaded
 	}
 	to = append(to, "event: error\ndata: "...)
-	to = anthropic{}.appendFailure(to, status, failure, "")
+	to = anthropic{}.appendFailure(to, status, failure)
 	return append(to, "\n\n"...)
 }

@@ -46,7 +46,7 @@ type dialect interface {
 	sign(call *gateway.Call, header http.Header)
 	// appendFailure writes a provider's failure as it would have come from one that
 	// speaks this dialect, with the status that it is sent with.
-	appendFailure(to []byte, status int, failure *llm.Failure, traceID string) []byte
+	appendFailure(to []byte, status int, failure *llm.Failure) []byte
 
 	// How a provider is spoken to, and what is learned of its answers as they pass.
 

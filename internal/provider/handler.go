@@ -135,6 +135,9 @@ func (x *exchange) put() (*gateway.Call, error) {
 	if op == llm.Models {
 		path, err := x.modelPath(call.Path)
 		put.Method, put.Path, put.Body = http.MethodGet, path, gateway.Body{}
+		if x.speaks.word() == llm.Anthropic && path == "/models" {
+			put.Query = "limit=1000" // all of them: a page has 20 otherwise
+		}
 		return &put, err
 	}
 	if call.LLM == nil || !call.Body.Replayable() {

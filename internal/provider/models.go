@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -32,10 +31,10 @@ func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 	if id := call.Params["id"]; id != "" {
 		return m.one(ctx, call, id)
 	}
-	var list []byte
+	var list []model
 	for _, name := range m.Names {
 		if m.May(call.Caller, name) {
-			list = appendModel(list, name)
+			list = append(list, model{id: name})
 		}
 	}
 	offered, err := m.offered(ctx, call)
@@ -47,8 +46,7 @@ func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 	default:
 		call.Note("models", "partial") // the default provider did not say what it has
 	}
-	list = bytes.TrimPrefix(list, []byte(","))
-	return document(append(append([]byte(`{"object":"list","data":[`), list...), "]}"...)), nil
+	return document(appendModels(call.Dialect, list)), nil
 }
 
 // one answers for a single name. What is not configured is asked of the provider
@@ -61,18 +59,27 @@ func (m *Models) one(ctx context.Context, call *gateway.Call, id string) (*gatew
 		return nil, e
 	}
 	if slices.Contains(m.Names, id) {
-		return document(bytes.TrimPrefix(appendModel(nil, id), []byte(","))), nil
+		return document(appendModel(call.Dialect, nil, model{id: id})), nil
 	}
 	handler, err := m.Open(id)
 	if err != nil {
 		return nil, err
 	}
-	return handler.Handle(ctx, call)
+	reply, err := handler.Handle(ctx, call)
+	if err != nil || reply.Status != http.StatusOK {
+		return reply, err
+	}
+	defer reply.Close()
+	body, err := io.ReadAll(io.LimitReader(reply.Body, maxModelList+1))
+	if err != nil || len(body) > maxModelList || !llm.Valid(body) {
+		return nil, gateway.Errorf(gateway.UpstreamFailed, "the provider did not show its model").Because(err)
+	}
+	return document(appendModel(call.Dialect, nil, readModel(gjson.ParseBytes(body)))), nil
 }
 
 // offered returns the entries of the default provider's list that the caller may
-// ask for, each after a comma.
-func (m *Models) offered(ctx context.Context, call *gateway.Call) ([]byte, error) {
+// ask for.
+func (m *Models) offered(ctx context.Context, call *gateway.Call) ([]model, error) {
 	handler, err := m.Open("")
 	if handler == nil || err != nil {
 		return nil, err
@@ -83,24 +90,16 @@ func (m *Models) offered(ctx context.Context, call *gateway.Call) ([]byte, error
 	}
 	defer reply.Close()
 	body, err := io.ReadAll(io.LimitReader(reply.Body, maxModelList+1))
-	if err != nil || reply.Status != http.StatusOK || len(body) > maxModelList || !gjson.ValidBytes(body) {
+	if err != nil || reply.Status != http.StatusOK || len(body) > maxModelList || !llm.Valid(body) {
 		return nil, gateway.Errorf(gateway.UpstreamFailed, "the provider did not list its models").Because(err)
 	}
-	var list []byte
+	var list []model
 	for _, entry := range gjson.GetBytes(body, "data").Array() {
-		if id := entry.Get("id").Str; id != "" && m.May(call.Caller, id) {
-			list = append(append(list, ','), entry.Raw...)
+		if read := readModel(entry); read.id != "" && m.May(call.Caller, read.id) {
+			list = append(list, read)
 		}
 	}
 	return list, nil
-}
-
-// appendModel appends a configured name as OpenAI's API shows a model, after a
-// comma.
-func appendModel(list []byte, name string) []byte {
-	list = append(list, `,{"id":`...)
-	list = llm.AppendString(list, name)
-	return append(list, `,"object":"model","created":0,"owned_by":"spanway"}`...)
 }
 
 func document(body []byte) *gateway.Reply {

@@ -59,7 +59,7 @@ func statusType(status int) string {
 }
 
 // appendFailure implements [dialect].
-func (openAI) appendFailure(to []byte, status int, failure *llm.Failure, traceID string) []byte {
+func (openAI) appendFailure(to []byte, status int, failure *llm.Failure) []byte {
 	w := scribe(to)
 	w.begin('{')
 	w.name("error")
@@ -72,9 +72,6 @@ func (openAI) appendFailure(to []byte, status int, failure *llm.Failure, traceID
 	w.str("type", statusType(status))
 	w.raw("param", "null")
 	w.str("code", failureCode(status, failure))
-	if traceID != "" {
-		w.str("trace_id", traceID)
-	}
 	w.end('}')
 	w.end('}')
 	return w

@@ -70,7 +70,7 @@ func (r *openAIReader) field(name string, value gjson.Result) error {
 	case "stop":
 		return r.stop(value)
 	case "reasoning_effort":
-		p.Reasoning = &llm.Reasoning{Effort: value.Str, Shown: true}
+		p.Reasoning = &llm.Reasoning{Effort: value.Str}
 	case "user":
 		p.User = value.Str
 	default:

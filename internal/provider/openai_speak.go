@@ -127,7 +127,7 @@ func (s *openAISpeaker) append(to []byte, d *llm.Delta) []byte {
 		return s.end(to)
 	case llm.Failed:
 		to = append(to, "data: "...)
-		to = openAI{}.appendFailure(to, d.Failure.Status(), d.Failure, "")
+		to = openAI{}.appendFailure(to, d.Failure.Status(), d.Failure)
 		return append(to, "\n\n"...)
 	case llm.SignatureDelta, llm.RedactedDelta:
 		return to // for its provider only

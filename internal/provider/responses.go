@@ -39,8 +39,8 @@ func (responses) StreamError(e *gateway.Error, traceID string) []byte {
 }
 
 // appendFailure implements [dialect].
-func (responses) appendFailure(to []byte, status int, failure *llm.Failure, traceID string) []byte {
-	return openAI{}.appendFailure(to, status, failure, traceID)
+func (responses) appendFailure(to []byte, status int, failure *llm.Failure) []byte {
+	return openAI{}.appendFailure(to, status, failure)
 }
 
 func (responses) native(caller gateway.Dialect, _ llm.Operation) bool {

@@ -241,10 +241,7 @@ func responsesName(name string) string {
 }
 
 func (w *responsesWriter) reasoning(r *llm.Reasoning) {
-	effort := r.Effort
-	if effort == "" && r.Budget > 0 {
-		effort = responsesEffort(r.Budget)
-	}
+	effort := openAIEffort(r)
 	if effort == "" && !r.Shown {
 		return
 	}
@@ -257,18 +254,6 @@ func (w *responsesWriter) reasoning(r *llm.Reasoning) {
 		w.str("summary", "auto")
 	}
 	w.end('}')
-}
-
-// responsesEffort says in a word what others say in tokens.
-func responsesEffort(budget int64) string {
-	switch {
-	case budget < 4<<10:
-		return "low"
-	case budget < 16<<10:
-		return "medium"
-	default:
-		return "high"
-	}
 }
 
 // rest writes the fields that have the same word here as in a chat. An answer is

@@ -98,8 +98,8 @@ func goldens(t *testing.T, folder string, test func(t *testing.T, archive *txtar
 }
 
 // Each file in testdata/responses is a stream as a provider sends it, what is
-// learned from it, and what a caller of a chat gets. A caller of Responses gets
-// the provider's bytes.
+// learned from it, and what callers in other dialects get. A caller of Responses
+// gets the provider's bytes.
 func TestResponsesStream(t *testing.T) {
 	goldens(t, "responses", func(t *testing.T, archive *txtar.Archive, file map[string]string) {
 		stream, end := file["provider.sse"], ending(file["ends"])
@@ -108,10 +108,15 @@ func TestResponsesStream(t *testing.T) {
 			t.Errorf("the caller got\n%s\nwant\n%s", got, stream)
 		}
 		golden(t, archive, "facts", learned)
-		got, again := told(t, OpenAI, llm.Responses, `{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Hi"}]}`, stream, end)
-		golden(t, archive, "openai.sse", got)
-		if again != learned {
-			t.Errorf("of a stream told in another dialect was learned\n%s\nwant\n%s", again, learned)
+		for caller, asked := range map[gateway.Dialect]string{
+			OpenAI:    `{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Hi"}]}`,
+			Anthropic: `{"model":"gpt-5","stream":true,"max_tokens":99,"messages":[{"role":"user","content":"Hi"}]}`,
+		} {
+			got, again := told(t, caller, llm.Responses, asked, stream, end)
+			golden(t, archive, string(caller.(dialect).word())+".sse", got)
+			if again != learned {
+				t.Errorf("of a stream told in another dialect was learned\n%s\nwant\n%s", again, learned)
+			}
 		}
 	})
 }

@@ -15,7 +15,8 @@ type rewrite struct {
 	part  []byte // of the event under way: what came in earlier pieces
 	ready []byte // what may go to the client
 	gone  int    // how much of that has
-	over  bool   // the end, or a failure, has been said
+	begun bool
+	over  bool // the end, or a failure, has been said
 	say   func(*llm.Delta)
 }
 
@@ -75,11 +76,17 @@ func (r *rewrite) event(e llm.Event, chunk llm.Chunk) {
 	}
 }
 
-// said writes one step for the client. What comes after the end has no place.
+// said writes one step for the client: one beginning, whether or not the provider
+// has said it, and nothing after the end.
 func (r *rewrite) said(d *llm.Delta) {
-	if r.over {
+	start := d.Kind == llm.Start
+	if r.over || start && r.begun {
 		return
 	}
+	if !r.begun && !start && d.Kind != llm.Failed {
+		r.ready = r.speak.append(r.ready, &llm.Delta{Kind: llm.Start})
+	}
+	r.begun = true
 	r.over = d.Kind == llm.End || d.Kind == llm.Failed
 	r.ready = r.speak.append(r.ready, d)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,16 +48,17 @@ func (x *exchange) translated() ([]byte, error) {
 		x.call.Note("dialect", "translated", facts...)
 		return body, nil
 	}
-	field := x.caller.spelling(cannot[0])
-	if !x.settings.DropUnsupported {
-		e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %q", x.call.LLM.Model, field)
-		e.Param = field
-		return nil, e
-	}
 	for i := range cannot {
 		cannot[i] = x.caller.spelling(cannot[i])
 	}
-	x.call.Note("dialect", "translated", append(facts, gateway.Fact{Key: "dropped", Value: strings.Join(cannot, ",")})...)
+	fields := strings.Join(slices.Compact(cannot), ",")
+	if !x.settings.DropUnsupported {
+		x.call.Note("dialect", "refused", append(facts, gateway.Fact{Key: "fields", Value: fields})...)
+		e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", x.call.LLM.Model, fields)
+		e.Param = cannot[0]
+		return nil, e
+	}
+	x.call.Note("dialect", "translated", append(facts, gateway.Fact{Key: "dropped", Value: fields})...)
 	return body, nil
 }
 
@@ -138,7 +140,7 @@ func (x *exchange) retold(reply *gateway.Reply, status int, failure *llm.Failure
 	header["Content-Type"] = contentJSON
 	delete(header, "Content-Encoding")
 	reply.Close()
-	body := x.caller.appendFailure(nil, status, failure, x.call.TraceID)
+	body := x.caller.appendFailure(nil, status, failure)
 	again := gateway.NewReply(status, header, bytes.NewReader(body), int64(len(body)), nil)
 	again.Attempt, again.Failure = reply.Attempt, reply.Failure
 	return again
