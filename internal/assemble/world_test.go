@@ -31,6 +31,7 @@ type world struct {
 	server     *server.Server
 	listener   *gatewaytest.Listener
 	upstream   *gatewaytest.Provider
+	dial       func(context.Context) (net.Conn, error) // in place of the upstream's, where it is set
 	recorder   *telemetrytest.Recorder
 	memory     *policy.Memory
 	log        text
@@ -79,6 +80,9 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 
 // dialUpstream gives the upstream's connections an address, as sockets have one.
 func (w *world) dialUpstream(ctx context.Context, network, address string) (net.Conn, error) {
+	if w.dial != nil {
+		return w.dial(ctx)
+	}
 	conn, err := w.upstream.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
