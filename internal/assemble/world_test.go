@@ -32,6 +32,7 @@ type world struct {
 	server     *server.Server
 	listener   *gatewaytest.Listener
 	upstream   *gatewaytest.Provider
+	dial       func(context.Context) (net.Conn, error) // in place of the upstream's, where it is set
 	recorder   *telemetrytest.Recorder
 	memory     *policy.Memory
 	log        text
@@ -86,6 +87,9 @@ func half(most time.Duration) time.Duration { return most / 2 }
 
 // dialUpstream gives the upstream's connections an address, as sockets have one.
 func (w *world) dialUpstream(ctx context.Context, network, address string) (net.Conn, error) {
+	if w.dial != nil {
+		return w.dial(ctx)
+	}
 	conn, err := w.upstream.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
