@@ -1,6 +1,7 @@
 #!/bin/bash
 # prove-lifecycle.sh [-short]: drain and reload under load, collectors that
-# misbehave, slow clients, too many of them, too little memory. The real program
+# misbehave, slow clients, too many of them, too little memory, streams over
+# targets that fail at random. The real program
 # as processes of its own, on loopback; a line with its numbers for each claim.
 # The long form takes seven minutes, the short one a minute and a half. A claim
 # about latency compares with a run beside it; on a busy machine it says little.
