@@ -133,6 +133,20 @@ func TestWhoLeavesTheQueueTakesNoPlace(t *testing.T) {
 	})
 }
 
+// TestAPlaceThatComesAsTheWaitEndsIsNotLost lets both happen in the same moment,
+// often enough for either to be seen first.
+func TestAPlaceThatComesAsTheWaitEndsIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bounded(policy.Concurrency{Max: 1, Queue: 1, Wait: time.Second}, takes(time.Second))
+		for range 100 {
+			together(t, h, 2)
+			if answer := gatewaytest.Do(t.Context(), h); answer != 200 {
+				t.Fatalf("a place was lost: %v", answer)
+			}
+		}
+	})
+}
+
 func TestAWaitInTheQueueIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waits []time.Duration
@@ -153,7 +167,7 @@ func TestAWaitInTheQueueIsShown(t *testing.T) {
 // beyond, the longer each takes.
 type crowd struct {
 	room    int
-	refuses bool // what is beyond twice its room
+	refuses bool // what is beyond, instead
 
 	mu   sync.Mutex
 	used int
@@ -167,10 +181,10 @@ func (c *crowd) Handle(context.Context, *gateway.Call) (*gateway.Reply, error) {
 	used := c.used
 	c.mu.Unlock()
 	status := http.StatusOK
-	if c.refuses && used > 2*c.room {
-		status = 529
-	} else {
+	if !c.refuses {
 		time.Sleep(100 * time.Millisecond * time.Duration(max(used, c.room)) / time.Duration(c.room))
+	} else if time.Sleep(100 * time.Millisecond); used > c.room {
+		status = 529
 	}
 	c.mu.Lock()
 	c.used--
@@ -187,7 +201,7 @@ func TestTheAdaptiveBoundFindsTheRoomThatATargetHas(t *testing.T) {
 		least, most int
 	}{
 		{"slow when it is full", &crowd{room: 50}, 50, 200},
-		{"refuses when it is full", &crowd{room: 50, refuses: true}, 50, 120},
+		{"refuses when it is full", &crowd{room: 50, refuses: true}, 40, 100},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

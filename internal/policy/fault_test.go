@@ -107,6 +107,13 @@ func TestAFaultDoesWhatItSays(t *testing.T) {
 	}
 }
 
+func TestAServicesStreamThatIsCutCannotPassForWhole(t *testing.T) {
+	call := gateway.NewCall(http.MethodGet, "/", nil).To(&gateway.Target{Upstream: "orders"})
+	if answer := gatewaytest.DoCall(t.Context(), faulty("cut 1", wire(asStream, twoEvents)), call); codeOf(answer) != gateway.UpstreamFailed {
+		t.Errorf("answer %v", answer)
+	}
+}
+
 func TestAFaultWaitsNoLongerThanTheAttemptWould(t *testing.T) {
 	for _, c := range []struct {
 		do       string
