@@ -172,12 +172,15 @@ type crowd struct {
 	mu   sync.Mutex
 	used int
 	most int
+	all  int
+	told int // to come later
 }
 
 func (c *crowd) Handle(context.Context, *gateway.Call) (*gateway.Reply, error) {
 	c.mu.Lock()
 	c.used++
 	c.most = max(c.most, c.used)
+	c.all++
 	used := c.used
 	c.mu.Unlock()
 	status := http.StatusOK
@@ -187,7 +190,9 @@ func (c *crowd) Handle(context.Context, *gateway.Call) (*gateway.Reply, error) {
 		status = 529
 	}
 	c.mu.Lock()
-	c.used--
+	if c.used--; status == 529 {
+		c.told++
+	}
 	c.mu.Unlock()
 	return gateway.NewReply(status, nil, nil, 0, nil), nil
 }
@@ -218,11 +223,14 @@ func TestTheAdaptiveBoundFindsTheRoomThatATargetHas(t *testing.T) {
 				}
 				time.Sleep(30 * time.Second)
 				c.target.mu.Lock()
-				c.target.most = 0
+				c.target.most, c.target.all, c.target.told = 0, 0, 0
 				c.target.mu.Unlock()
 				callers.Wait()
 				if most := c.target.most; most < c.least || most > c.most {
 					t.Errorf("at most %d were under way, want %d to %d", most, c.least, c.most)
+				}
+				if told, all := c.target.told, c.target.all; told > all/4 {
+					t.Errorf("%d of %d were told to come later", told, all)
 				}
 			})
 		})
