@@ -383,7 +383,7 @@ func TestEachFaultIsDocumentedAndEachDocumentedFaultIsThere(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n## ")
 	problems := check.New()
 	policy.Injection{Name: "a", Share: 1}.Check(problems)
-	known := problems.All()[0].Text // names them all
+	known := problems.All()[0].Text                                                           // names them all
 	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1)[1:] // without its head
 	for _, row := range rows {
 		problems := check.New()
