@@ -1,16 +1,24 @@
 package assemble_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"github.com/spanway/spanway/internal/check"
-	"github.com/spanway/spanway/internal/policy"
 )
+
+// sign makes the header that asks for status 418 within the next minute.
+func sign(secret string) string {
+	text := fmt.Sprintf("error 418;%d", time.Now().Add(time.Minute).Unix())
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return fmt.Sprintf("%s;%x", text, mac.Sum(nil))
+}
 
 // TestASignedHeaderMakesAChatFail sends the header through the whole program: the
 // dialect, which passes few headers on, stands behind the one that reads it.
@@ -26,8 +34,7 @@ attempt: {fault: {secret: "${FAULT_SECRET}"}}
 	const body = `{"model":"gpt-5","messages":[]}`
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, yaml, script, func(string) string { return "s3cret" }, zerolog.InfoLevel)
-		signed := (&policy.Fault{Secret: check.NewSecret("s3cret")}).SignFault("error 418", time.Now().Add(time.Minute))
-		forged := (&policy.Fault{Secret: check.NewSecret("guess")}).SignFault("error 418", time.Now().Add(time.Minute))
+		signed, forged := sign("s3cret"), sign("guess")
 		c := client{world: w}
 		ask := func(line, header, body string) string {
 			return c.send(parseRequest(t, "request", line+" HTTP/1.1\nHost: gateway\nContent-Type: application/json\nX-Spanway-Fault: "+header+"\n\n"+body))

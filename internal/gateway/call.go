@@ -80,6 +80,7 @@ type shared struct {
 	notes    []Note
 	first    [2]Note // where most calls' notes fit
 	attempts int
+	ended    int // of them
 	last     *Target
 	waited   time.Duration
 	cost     Cost

@@ -9,11 +9,12 @@ type Cost struct {
 	Unknown bool  // something was, or may have been, billed of which the tokens or the price are not known
 }
 
-// Charge adds what one attempt cost to what the call cost, whether or not its
-// reply was the one that was used.
+// Charge says that an attempt has ended, and adds what it cost to what the call
+// cost, whether or not its reply was the one that was used.
 func (c *Call) Charge(cost Cost) {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()
+	c.shared.ended++
 	sum := &c.shared.cost
 	if cost.NanoUSD > math.MaxInt64-sum.NanoUSD {
 		cost.NanoUSD = math.MaxInt64 - sum.NanoUSD
@@ -23,9 +24,12 @@ func (c *Call) Charge(cost Cost) {
 	sum.Unknown = sum.Unknown || cost.Unknown
 }
 
-// Cost returns what the attempts that have ended cost.
+// Cost returns what the attempts at models cost. Of those that are still under
+// way, because another one was faster, it is not known.
 func (c *Call) Cost() Cost {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()
-	return c.shared.cost
+	cost := c.shared.cost
+	cost.Unknown = cost.Unknown || c.LLM != nil && c.shared.ended < c.shared.attempts
+	return cost
 }

@@ -20,11 +20,12 @@ const nanoPerUSD = 1e9
 // charge finds out what the attempt cost. It is asked when the attempt ends,
 // whoever ended it.
 func (s *sending) charge(reply *gateway.Reply) {
+	var cost gateway.Cost
 	if s.operation == "" || s.observer.prices == nil || !s.billed(reply) {
+		s.call.Charge(cost)
 		return
 	}
 	attempt := s.call.Attempt
-	var cost gateway.Cost
 	cost.NanoUSD, cost.Known = s.observer.prices().Cost(attempt.Target.Provider, attempt.Target.Model, attempt.Answer.Model, attempt.Answer.Usage)
 	cost.Unknown = !cost.Known
 	s.call.Charge(cost)

@@ -133,6 +133,20 @@ func TestWhoLeavesTheQueueTakesNoPlace(t *testing.T) {
 	})
 }
 
+// TestAPlaceThatComesAsTheWaitEndsIsNotLost lets both happen in the same moment,
+// often enough for either to be seen first.
+func TestAPlaceThatComesAsTheWaitEndsIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bounded(policy.Concurrency{Max: 1, Queue: 1, Wait: time.Second}, takes(time.Second))
+		for range 100 {
+			together(t, h, 2)
+			if answer := gatewaytest.Do(t.Context(), h); answer != 200 {
+				t.Fatalf("a place was lost: %v", answer)
+			}
+		}
+	})
+}
+
 func TestAWaitInTheQueueIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waits []time.Duration
@@ -153,27 +167,32 @@ func TestAWaitInTheQueueIsShown(t *testing.T) {
 // beyond, the longer each takes.
 type crowd struct {
 	room    int
-	refuses bool // what is beyond twice its room
+	refuses bool // what is beyond, instead
 
 	mu   sync.Mutex
 	used int
 	most int
+	all  int
+	told int // to come later
 }
 
 func (c *crowd) Handle(context.Context, *gateway.Call) (*gateway.Reply, error) {
 	c.mu.Lock()
 	c.used++
 	c.most = max(c.most, c.used)
+	c.all++
 	used := c.used
 	c.mu.Unlock()
 	status := http.StatusOK
-	if c.refuses && used > 2*c.room {
-		status = 529
-	} else {
+	if !c.refuses {
 		time.Sleep(100 * time.Millisecond * time.Duration(max(used, c.room)) / time.Duration(c.room))
+	} else if time.Sleep(100 * time.Millisecond); used > c.room {
+		status = 529
 	}
 	c.mu.Lock()
-	c.used--
+	if c.used--; status == 529 {
+		c.told++
+	}
 	c.mu.Unlock()
 	return gateway.NewReply(status, nil, nil, 0, nil), nil
 }
@@ -187,7 +206,7 @@ func TestTheAdaptiveBoundFindsTheRoomThatATargetHas(t *testing.T) {
 		least, most int
 	}{
 		{"slow when it is full", &crowd{room: 50}, 50, 200},
-		{"refuses when it is full", &crowd{room: 50, refuses: true}, 50, 120},
+		{"refuses when it is full", &crowd{room: 50, refuses: true}, 40, 100},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -204,11 +223,14 @@ func TestTheAdaptiveBoundFindsTheRoomThatATargetHas(t *testing.T) {
 				}
 				time.Sleep(30 * time.Second)
 				c.target.mu.Lock()
-				c.target.most = 0
+				c.target.most, c.target.all, c.target.told = 0, 0, 0
 				c.target.mu.Unlock()
 				callers.Wait()
 				if most := c.target.most; most < c.least || most > c.most {
 					t.Errorf("at most %d were under way, want %d to %d", most, c.least, c.most)
+				}
+				if told, all := c.target.told, c.target.all; told > all/4 {
+					t.Errorf("%d of %d were told to come later", told, all)
 				}
 			})
 		})

@@ -45,6 +45,7 @@ func TestFallback(t *testing.T) {
 		{"the last failure is the caller's", chatCall(), []target{{answer: 503}, {answer: 429}}, 429, "ab", "overloaded"},
 		{"the last error is the caller's", chatCall(), []target{{answer: 503}, {answer: executed}}, gateway.UpstreamFailed, "ab", "overloaded"},
 		{"a key that is not taken", chatCall(), []target{{answer: 401}, {answer: 201}}, 201, "ab", "auth"},
+		{"a service that does not know who asks", gateway.NewCall("GET", "/", nil), []target{{answer: 401}, {answer: 201}}, 401, "a", ""},
 		{"a quota that is used up", chatCall(), []target{{answer: kind(gateway.FailBilling)}, {answer: 201}}, 201, "ab", "billing"},
 		{"a call that is wrong", chatCall(), []target{{answer: 400}, {answer: 201}}, 400, "a", ""},
 		{"a client that left", chatCall(), []target{{answer: context.Canceled}, {answer: 201}}, gateway.Canceled, "a", ""},

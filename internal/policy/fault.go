@@ -138,16 +138,11 @@ func (f *Fault) asked(header http.Header, now time.Time) string {
 	return parts[0]
 }
 
+// sign is the signature of a header, as docs/faults.md makes it with openssl.
 func (f *Fault) sign(do string, until int64) []byte {
 	mac := hmac.New(sha256.New, []byte(f.Secret.Reveal()))
 	_, _ = mac.Write([]byte(do + ";" + strconv.FormatInt(until, 10))) // a hash takes everything
 	return mac.Sum(nil)
-}
-
-// SignFault returns a value of the header x-spanway-fault. It is what the
-// commands in docs/faults.md do by hand.
-func (f *Fault) SignFault(do string, until time.Time) string {
-	return do + ";" + strconv.FormatInt(until.Unix(), 10) + ";" + hex.EncodeToString(f.sign(do, until.Unix()))
 }
 
 // Wire does what Policy has chosen, right in front of the wire: to the dialect,

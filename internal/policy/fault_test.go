@@ -2,9 +2,14 @@ package policy_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -104,6 +109,13 @@ func TestAFaultDoesWhatItSays(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAServicesStreamThatIsCutCannotPassForWhole(t *testing.T) {
+	call := gateway.NewCall(http.MethodGet, "/", nil).To(&gateway.Target{Upstream: "orders"})
+	if answer := gatewaytest.DoCall(t.Context(), faulty("cut 1", wire(asStream, twoEvents)), call); codeOf(answer) != gateway.UpstreamFailed {
+		t.Errorf("answer %v", answer)
 	}
 }
 
@@ -227,11 +239,18 @@ func TestAFaultGoesIntoItsShareOfTheAttempts(t *testing.T) {
 	}
 }
 
+// signed is a header as docs/faults.md says that it is made.
+func signed(secret, do string, until time.Time) string {
+	text := fmt.Sprintf("%s;%d", do, until.Unix())
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return fmt.Sprintf("%s;%x", text, mac.Sum(nil))
+}
+
 func TestAHeaderIsObeyedOnlyIfItIsSigned(t *testing.T) {
 	ours := &policy.Fault{Secret: check.NewSecret("s3cret")}
-	theirs := &policy.Fault{Secret: check.NewSecret("guess")}
 	later, before := time.Now().Add(time.Minute), time.Now().Add(-time.Minute)
-	signed := ours.SignFault("error 418", later)
+	good := signed("s3cret", "error 418", later)
 	for _, c := range []struct {
 		name    string
 		fault   *policy.Fault
@@ -239,15 +258,15 @@ func TestAHeaderIsObeyedOnlyIfItIsSigned(t *testing.T) {
 		obeyed  bool
 		carried bool // the wire sees it
 	}{
-		{"signed", ours, []string{signed}, true, false},
-		{"signed with another secret", ours, []string{theirs.SignFault("error 418", later)}, false, false},
-		{"signed with none, where there is none", &policy.Fault{}, []string{(&policy.Fault{}).SignFault("error 418", later)}, false, false},
-		{"too late", ours, []string{ours.SignFault("error 418", before)}, false, false},
-		{"changed", ours, []string{strings.Replace(signed, "418", "419", 1)}, false, false},
+		{"signed", ours, []string{good}, true, false},
+		{"signed with another secret", ours, []string{signed("guess", "error 418", later)}, false, false},
+		{"signed with none, where there is none", &policy.Fault{}, []string{signed("", "error 418", later)}, false, false},
+		{"too late", ours, []string{signed("s3cret", "error 418", before)}, false, false},
+		{"changed", ours, []string{strings.Replace(good, "418", "419", 1)}, false, false},
 		{"not signed", ours, []string{"error 418"}, false, false},
-		{"half signed", ours, []string{signed[:len(signed)-2]}, false, false},
-		{"no fault", ours, []string{ours.SignFault("explode", later)}, false, false},
-		{"two", ours, []string{signed, signed}, false, false},
+		{"half signed", ours, []string{good[:len(good)-2]}, false, false},
+		{"no fault", ours, []string{signed("s3cret", "explode", later)}, false, false},
+		{"two", ours, []string{good, good}, false, false},
 		{"none", ours, nil, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -350,5 +369,30 @@ func TestWhatAFaultDoesIsWrittenInOneWayOnly(t *testing.T) {
 		if (len(problems.All()) == 0) != good {
 			t.Errorf("%q: %v", text, problems.All())
 		}
+	}
+}
+
+// TestEachFaultIsDocumentedAndEachDocumentedFaultIsThere reads the table of
+// docs/faults.md.
+func TestEachFaultIsDocumentedAndEachDocumentedFaultIsThere(t *testing.T) {
+	text, err := os.ReadFile("../../docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## What a fault does\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	problems := check.New()
+	policy.Injection{Name: "a", Share: 1}.Check(problems)
+	known := problems.All()[0].Text                                                           // names them all
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1)[1:] // without its head
+	for _, row := range rows {
+		problems := check.New()
+		policy.Injection{Name: "a", Do: row[1], Share: 1}.Check(problems)
+		if all := problems.All(); len(all) > 0 || !strings.Contains(known, row[1]) {
+			t.Errorf("%s is documented: %v", row[1], all)
+		}
+	}
+	if n := strings.Count(known, ", "); n != len(rows) { // one more before "is"
+		t.Errorf("%d are documented; %s", len(rows), known)
 	}
 }

@@ -61,9 +61,6 @@ func (r *race) run() (*gateway.Reply, error) {
 			second.drop()
 		} else if second != nil {
 			second.stop(gateway.Superseded)
-			if r.first.err == nil { // the call ends after all of its attempts: what they cost is told with it
-				r.first.reply.OnDone(func(*gateway.Reply) { <-second.ended })
-			}
 		}
 		return r.first.take(second != nil)
 	}

@@ -22,8 +22,9 @@ import (
 // runner is one attempt as a test writes it: after so long it answers with a
 // status, or fails.
 type runner struct {
-	after  time.Duration
-	answer any // a status or an error
+	after    time.Duration
+	answer   any  // a status or an error
+	stubborn bool // it answers although nobody wants it
 }
 
 // track gives runners their attempts in order, and keeps what came of each.
@@ -45,9 +46,13 @@ func (t *track) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply,
 	t.causes = append(t.causes, nil)
 	t.mu.Unlock()
 	call.Caller = strconv.Itoa(n) // two that had the same call would be found out
+	due := ctx.Done()
+	if r.stubborn {
+		due = nil
+	}
 	select {
 	case <-time.After(r.after):
-	case <-ctx.Done():
+	case <-due:
 		t.mu.Lock()
 		t.causes[n] = context.Cause(ctx)
 		t.mu.Unlock()
@@ -93,17 +98,19 @@ func TestTheFirstOfTwoRepliesIsTheCalls(t *testing.T) {
 		races   []gateway.Race // of each attempt that has begun; of those that were cut before their reply, none
 		cut     []int          // attempts that were cut because another one was first
 	}{
-		{"a fast one is alone", []runner{{500 * time.Millisecond, 200}}, 200, 500 * time.Millisecond, []gateway.Race{none}, nil},
-		{"the second is faster", []runner{{time.Minute, 200}, {time.Second, 200}}, 200, 2 * time.Second, []gateway.Race{none, won}, []int{0}},
-		{"the first is faster", []runner{{3 * time.Second, 200}, {time.Minute, 200}}, 200, 3 * time.Second, []gateway.Race{won, none}, []int{1}},
-		{"the first fails early, and is not hedged", []runner{{0, 503}}, 503, 0, []gateway.Race{none}, nil},
-		{"the first fails, the second is waited for", []runner{{2 * time.Second, errDown}, {4 * time.Second, 200}}, 200, 5 * time.Second, []gateway.Race{none, won}, nil},
-		{"the first answers 503, the second is waited for", []runner{{2 * time.Second, 503}, {4 * time.Second, 200}}, 200, 5 * time.Second, []gateway.Race{cancelled, won}, nil},
-		{"the second fails, the first is waited for", []runner{{9 * time.Second, 200}, {time.Second, errDown}}, 200, 9 * time.Second, []gateway.Race{won, none}, nil},
-		{"the second answers 503, the first is waited for", []runner{{9 * time.Second, 200}, {time.Second, 503}}, 200, 9 * time.Second, []gateway.Race{won, cancelled}, nil},
-		{"both fail", []runner{{5 * time.Second, errDown}, {time.Second, 503}}, gateway.UpstreamFailed, 5 * time.Second, []gateway.Race{none, cancelled}, nil},
-		{"both fail, the second last", []runner{{2 * time.Second, 503}, {9 * time.Second, errDown}}, 503, 10 * time.Second, []gateway.Race{none, none}, nil},
-		{"the caller's mistake is an answer", []runner{{time.Minute, 200}, {time.Second, 400}}, 400, 2 * time.Second, []gateway.Race{none, won}, []int{0}},
+		{"a fast one is alone", []runner{{after: 500 * time.Millisecond, answer: 200}}, 200, 500 * time.Millisecond, []gateway.Race{none}, nil},
+		{"the second is faster", []runner{{after: time.Minute, answer: 200}, {after: time.Second, answer: 200}}, 200, 2 * time.Second, []gateway.Race{none, won}, []int{0}},
+		{"the first is faster", []runner{{after: 3 * time.Second, answer: 200}, {after: time.Minute, answer: 200}}, 200, 3 * time.Second, []gateway.Race{won, none}, []int{1}},
+		{"the first fails early, and is not hedged", []runner{{after: 0, answer: 503}}, 503, 0, []gateway.Race{none}, nil},
+		{"the first fails, the second is waited for", []runner{{after: 2 * time.Second, answer: errDown}, {after: 4 * time.Second, answer: 200}}, 200, 5 * time.Second, []gateway.Race{none, won}, nil},
+		{"the first answers 503, the second is waited for", []runner{{after: 2 * time.Second, answer: 503}, {after: 4 * time.Second, answer: 200}}, 200, 5 * time.Second, []gateway.Race{cancelled, won}, nil},
+		{"the second fails, the first is waited for", []runner{{after: 9 * time.Second, answer: 200}, {after: time.Second, answer: errDown}}, 200, 9 * time.Second, []gateway.Race{won, none}, nil},
+		{"the second answers 503, the first is waited for", []runner{{after: 9 * time.Second, answer: 200}, {after: time.Second, answer: 503}}, 200, 9 * time.Second, []gateway.Race{won, cancelled}, nil},
+		{"both fail", []runner{{after: 5 * time.Second, answer: errDown}, {after: time.Second, answer: 503}}, gateway.UpstreamFailed, 5 * time.Second, []gateway.Race{none, cancelled}, nil},
+		{"both fail, the second last", []runner{{after: 2 * time.Second, answer: 503}, {after: 9 * time.Second, answer: errDown}}, 503, 10 * time.Second, []gateway.Race{none, none}, nil},
+		{"the first wins, and the second answers all the same", []runner{{after: 3 * time.Second, answer: 200}, {after: 9 * time.Second, answer: 200, stubborn: true}}, 200, 3 * time.Second, []gateway.Race{won, cancelled}, nil},
+		{"the second wins, and the first answers all the same", []runner{{after: 9 * time.Second, answer: 200, stubborn: true}, {after: time.Second, answer: 200}}, 200, 9 * time.Second, []gateway.Race{cancelled, won}, nil},
+		{"the caller's mistake is an answer", []runner{{after: time.Minute, answer: 200}, {after: time.Second, answer: 400}}, 400, 2 * time.Second, []gateway.Race{none, won}, []int{0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -116,7 +123,7 @@ func TestTheFirstOfTwoRepliesIsTheCalls(t *testing.T) {
 				if answer != c.answer || time.Since(began) != c.takes {
 					t.Errorf("%v after %s, want %v after %s", answer, time.Since(began), c.answer, c.takes)
 				}
-				synctest.Wait()
+				time.Sleep(time.Hour) // what nobody waits for ends later
 				track.mu.Lock()
 				defer track.mu.Unlock()
 				var races []gateway.Race
@@ -146,7 +153,7 @@ func TestTheFirstOfTwoRepliesIsTheCalls(t *testing.T) {
 
 func TestARaceEndsWithItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		track := &track{runners: []runner{{time.Hour, 200}}}
+		track := &track{runners: []runner{{after: time.Hour, answer: 200}}}
 		ctx, leave := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Second, leave)
 		began := time.Now()
@@ -170,7 +177,7 @@ func TestAPanicOfTheSecondAttemptIsItsFailure(t *testing.T) {
 
 func TestTheWinnersContextLivesAsLongAsItsReply(t *testing.T) {
 	for name, runners := range map[string][]runner{
-		"alone": {{0, 200}}, "first": {{2 * time.Second, 200}, {time.Hour, 200}}, "second": {{time.Hour, 200}, {0, 200}},
+		"alone": {{after: 0, answer: 200}}, "first": {{after: 2 * time.Second, answer: 200}, {after: time.Hour, answer: 200}}, "second": {{after: time.Hour, answer: 200}, {after: 0, answer: 200}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var last []context.Context
@@ -223,7 +230,7 @@ func TestOnlyCallsThatDoNoHarmTwiceAreHedged(t *testing.T) {
 		}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			track := &track{runners: []runner{{time.Minute, 200}}}
+			track := &track{runners: []runner{{after: time.Minute, answer: 200}}}
 			gatewaytest.DoCall(t.Context(), hedged(afterASecond, track), c.call())
 			if twice := track.begun == 2; twice != c.twice {
 				t.Errorf("%s: %d attempts", c.name, track.begun)
@@ -234,7 +241,7 @@ func TestOnlyCallsThatDoNoHarmTwiceAreHedged(t *testing.T) {
 
 func TestHedgingIsBoundedByItsShareOfTheCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		track := &track{runners: []runner{{time.Minute, 200}}}
+		track := &track{runners: []runner{{after: time.Minute, answer: 200}}}
 		h := hedged(policy.Hedge{After: time.Second, Share: 0.05}, track)
 		for range 1000 {
 			gatewaytest.DoCall(t.Context(), h, aChat())
@@ -262,7 +269,7 @@ func TestWithoutATimeHedgingLearnsWhatIsSlow(t *testing.T) {
 				after = time.Minute
 			}
 			mu.Unlock()
-			return (&track{runners: []runner{{after, 200}}}).Handle(ctx, call)
+			return (&track{runners: []runner{{after: after, answer: 200}}}).Handle(ctx, call)
 		}))
 		var waits []time.Duration
 		for range 2000 {

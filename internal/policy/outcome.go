@@ -32,7 +32,7 @@ func (o outcome) resendable(call *gateway.Call) bool {
 	if o.failure == gateway.FailRefused {
 		return true
 	}
-	if !call.Body.Replayable() {
+	if !call.Body.Replayable() || o.aboutCaller(call) {
 		return false
 	}
 	if a := o.attempt(); o.err != nil && a != nil && !a.Sent || o.failure == gateway.FailRateLimited {
@@ -46,6 +46,16 @@ func (o outcome) resendable(call *gateway.Call) bool {
 		return true
 	}
 	return false
+}
+
+// aboutCaller reports whether a service has refused who asks: that it does not
+// know them, or that they may not. Another target would say the same. A provider
+// of models knows nobody but us.
+func (o outcome) aboutCaller(call *gateway.Call) bool {
+	if call.Route != nil && call.Route.Operation != "" || o.failure != gateway.FailAuth && o.failure != gateway.FailBilling {
+		return false
+	}
+	return !o.otherKey() || o.reply != nil && o.reply.Status == http.StatusForbidden
 }
 
 // stale reports whether the attempt met a connection that had been closed while

@@ -36,6 +36,9 @@ func TestAProvidersWordsSayWhatKindOfFailureItIs(t *testing.T) {
 		{402, `{"error":{"message":"No","code":402}}`, gateway.FailBilling},
 		{403, `{"type":"error","error":{"type":"permission_error","message":"No"}}`, gateway.FailAuth},
 		{403, `{"error":{"message":"Pay","type":"billing_error"}}`, gateway.FailBilling},
+		{403, `{"error":{"code":403,"message":"Your chosen model requires moderation","metadata":{"reasons":["violence"],"flagged_input":"…"}}}`, gateway.FailContentPolicy},
+		{402, `{"error":{"code":402,"message":"Too much under way","metadata":{"limit_source":"in_flight_budget"}}}`, gateway.FailRateLimited},
+		{400, `{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed","status":"INVALID_ARGUMENT"}}`, gateway.FailContextWindow},
 		{529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, gateway.FailOverloaded},
 		{500, `{"error":{"message":"Oh","type":"server_error"}}`, gateway.FailServer},
 		{503, `<html>`, gateway.FailOverloaded},
@@ -65,5 +68,21 @@ func TestALongErrorIsPassedOnWhole(t *testing.T) {
 	explain(reply, openAI{})
 	if body, err := io.ReadAll(reply.Body); string(body) != "{" || !errors.Is(err, broken) {
 		t.Errorf("of an error that breaks off the client gets %q, %v", body, err)
+	}
+}
+
+func TestGooglesDelayBecomesAHeader(t *testing.T) {
+	const body = `{"error":{"code":429,"message":"No","status":"RESOURCE_EXHAUSTED","details":[{"@type":"a"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"12.4s"}]}}`
+	for _, text := range []string{body, "[" + body + "]"} {
+		reply := gateway.NewReply(429, nil, strings.NewReader(text), -1, nil)
+		explain(reply, openAI{})
+		if got := reply.Header.Get("Retry-After"); got != "13" {
+			t.Errorf("Retry-After is %q, want 13", got)
+		}
+	}
+	reply := gateway.NewReply(429, map[string][]string{"Retry-After": {"2"}}, strings.NewReader(body), -1, nil)
+	explain(reply, openAI{})
+	if got := reply.Header.Get("Retry-After"); got != "2" {
+		t.Errorf("Retry-After is %q, and was 2", got)
 	}
 }
