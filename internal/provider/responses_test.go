@@ -201,7 +201,7 @@ func TestAResponsesRequestThatMakesNoSense(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := responses{}.prompt([]byte(tt.asked))
-		if field, ok := err.(*llm.FieldError); !ok || field.Param != tt.param { //nolint:errorlint // it is not wrapped
+		if field, ok := err.(*llm.FieldError); !ok || field.Param != tt.param {
 			t.Errorf("%s: got %v, want one about %q", tt.asked, err, tt.param)
 		}
 	}
