@@ -188,7 +188,7 @@ func (b *builder) entries() []*route.Entry {
 			Handler: b.pipeline(named, *r.Admission, b.service(r)),
 		})
 	}
-	return entries
+	return append(entries, b.passEntries()...)
 }
 
 // pipeline puts the joint and the admission stretch in front of a route.

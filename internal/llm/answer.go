@@ -30,9 +30,14 @@ type Chunk struct {
 }
 
 // ScanAnswer reads a whole answer. The failure is not nil where the body is a
-// provider's error instead of an answer.
+// provider's error instead of an answer. Gemini has been seen to send that in a
+// list.
 func ScanAnswer(body []byte) (Answer, *Failure) {
 	var a Answer
+	if is(body[space(body, 0):], '[') {
+		list := walk(body)
+		body, _ = list.element()
+	}
 	chunk := a.read(body)
 	return a, chunk.Failure
 }
@@ -188,7 +193,8 @@ func finishReason(value []byte) string {
 }
 
 // usage reads the counts. The last one of a stream holds: some providers send
-// it with every chunk, so it is never summed up.
+// it with every chunk, so it is never summed up. OpenAI's newer APIs say input and
+// output.
 func (a *Answer) usage(text []byte) {
 	u := Usage{}
 	for fields := walk(text); ; {
@@ -199,14 +205,14 @@ func (a *Answer) usage(text []byte) {
 				a.Usage = u
 			}
 			return
-		case same(key, "prompt_tokens"):
+		case same(key, "prompt_tokens"), same(key, "input_tokens"):
 			u.Known = count(value, &u.Input) || u.Known
-		case same(key, "completion_tokens"):
+		case same(key, "completion_tokens"), same(key, "output_tokens"):
 			u.Known = count(value, &u.Output) || u.Known
-		case same(key, "prompt_tokens_details") && is(value, '{'):
+		case (same(key, "prompt_tokens_details") || same(key, "input_tokens_details")) && is(value, '{'):
 			detail(value, "cached_tokens", &u.CacheRead)
 			detail(value, "cache_write_tokens", &u.CacheWrite)
-		case same(key, "completion_tokens_details") && is(value, '{'):
+		case (same(key, "completion_tokens_details") || same(key, "output_tokens_details")) && is(value, '{'):
 			detail(value, "reasoning_tokens", &u.Reasoning)
 		}
 	}

@@ -59,7 +59,7 @@ func (a *Answer) responsesEnd(kind, response, fault, data []byte) (c Chunk) {
 	switch string(kind) {
 	case `"response.created"`, `"response.in_progress"`, `"response.queued"`:
 		if a.ID == "" {
-			a.response(response)
+			_ = a.response(response) // it has only begun
 		}
 	case `"response.completed"`, `"response.incomplete"`, `"response.failed"`, `"response.cancelled"`:
 		c.Failure = a.response(response)
@@ -109,7 +109,7 @@ func (a *Answer) response(text []byte) (failed *Failure) {
 		case same(key, "error"):
 			fault = value
 		case same(key, "usage") && is(value, '{'):
-			a.responsesUsage(value)
+			a.usage(value)
 		}
 	}
 }
@@ -156,29 +156,6 @@ func calls(item []byte) bool {
 		}
 		if same(key, "type") {
 			return string(value) == `"function_call"` || string(value) == `"custom_tool_call"`
-		}
-	}
-}
-
-func (a *Answer) responsesUsage(text []byte) {
-	u := Usage{}
-	for fields := walk(text); ; {
-		key, value, _, ok := fields.member()
-		switch {
-		case !ok:
-			if u.Known {
-				a.Usage = u
-			}
-			return
-		case same(key, "input_tokens"):
-			u.Known = count(value, &u.Input) || u.Known
-		case same(key, "output_tokens"):
-			u.Known = count(value, &u.Output) || u.Known
-		case same(key, "input_tokens_details") && is(value, '{'):
-			detail(value, "cached_tokens", &u.CacheRead)
-			detail(value, "cache_write_tokens", &u.CacheWrite)
-		case same(key, "output_tokens_details") && is(value, '{'):
-			detail(value, "reasoning_tokens", &u.Reasoning)
 		}
 	}
 }

@@ -91,6 +91,15 @@ func TestScanResponse(t *testing.T) {
 	}
 }
 
+// Of a Response too large to be read whole, the usage stands in its end.
+func TestTailOfAResponse(t *testing.T) {
+	var a Answer
+	a.Tail([]byte(`AAAA"}],"tools":[],` + responsesUsage + `,"user":null,"metadata":{}}`))
+	if a.Usage != (Usage{Known: true, Input: 11, Output: 7, CacheRead: 4, Reasoning: 2}) {
+		t.Errorf("got %+v", a.Usage)
+	}
+}
+
 // What was authorised of a Responses request is what it says.
 func TestScanResponsesRequest(t *testing.T) {
 	r, err := Scan(Responses, Chat, []byte(`{"model":"m","input":"x","stream":true,"max_output_tokens":9,"temperature":0.5,"n":7}`))

@@ -19,7 +19,11 @@ var ErrEventTooLarge = errors.New("an event of the stream is larger than 16 MiB"
 type Event struct {
 	Name []byte // of the "event:" line; empty where there is none
 	Data []byte // the "data:" lines, joined with line feeds
-	End  int    // where in the piece that was written last the event ends, its empty line included; 0 where the stream ended it
+
+	// Where in the piece that was written last the event lies, the empty line that
+	// ends it included. Begin is 0 where it began in an earlier one, End is 0 where the
+	// stream's end ended it.
+	Begin, End int
 }
 
 // Watch looks on while the bytes of an event stream pass. It neither keeps nor
@@ -38,6 +42,7 @@ type Watch struct {
 	cr   bool // the last byte was a CR: a LF now belongs to it
 	late bool // the first line has passed, where a byte order mark may stand
 	next int  // where in the piece the next line begins
+	from int  // where in the piece the event under way begins
 }
 
 // NewWatch returns a Watch that calls event for each event.
@@ -45,6 +50,7 @@ func NewWatch(event func(Event)) *Watch { return &Watch{event: event} }
 
 // Write takes the next piece of the stream. Its error is [ErrEventTooLarge].
 func (w *Watch) Write(piece []byte) error {
+	w.from = 0
 	lf := -1 // where the next LF stands: found once, so that a stream of CRs is not searched again and again
 	for at := 0; at < len(piece); {
 		if w.cr {
@@ -90,14 +96,15 @@ func (w *Watch) Write(piece []byte) error {
 	return nil
 }
 
-// Between reports whether no event is under way.
-func (w *Watch) Between() bool { return !w.some && len(w.line) == 0 && len(w.name) == 0 }
+// Whole returns how much of the piece that was written last is not a part of an
+// event under way.
+func (w *Watch) Whole() int { return w.from }
 
 // End hands over the event that the stream ended in, as if its empty line had
 // come: some providers leave the last one out. Whether its data is whole is for
 // the function to find out.
 func (w *Watch) End() {
-	w.next = 0
+	w.from, w.next = 0, 0
 	if len(w.line) > 0 {
 		w.read(w.line, false)
 	}
@@ -146,9 +153,10 @@ func (w *Watch) hold() {
 
 func (w *Watch) dispatch() {
 	if w.some {
-		w.event(Event{w.name, w.data, w.next})
+		w.event(Event{w.name, w.data, w.from, w.next})
 	}
 	w.name, w.data, w.some, w.view = w.name[:0], nil, false, false
+	w.from = w.next
 	if cap(w.held) > keep {
 		w.held = nil
 	}

@@ -146,7 +146,7 @@ func anthropicThinking(p *llm.Prompt) (budget, most int64, effort string) {
 	if p.MaxTokens == nil {
 		return budget, most + budget, ""
 	}
-	if budget = min(budget, most-1); budget < minBudget {
+	if budget = min(budget, most-most/4); budget < minBudget { // the rest is for the answer
 		budget = 0 // there is no room for thoughts
 	}
 	return budget, most, ""

@@ -57,3 +57,66 @@ func BenchmarkWholeAnswer(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAnthropicChunk is what one event costs on its way: passed on as it is,
+// and told in another dialect.
+func BenchmarkAnthropicChunk(b *testing.B) {
+	const delta = "event: content_block_delta\ndata: " + `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" there"}}` + "\n\n"
+	const chunk = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"gpt-5","choices":[{"index":0,"delta":{"content":" there"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
+	for _, bench := range []struct {
+		name   string
+		caller gateway.Dialect
+		speaks llm.Dialect
+		asked  string
+		event  string
+	}{
+		{"as it is", Anthropic, llm.Anthropic, messagesAsked, delta},
+		{"to a chat", OpenAI, llm.Anthropic, chatAsked, delta},
+		{"from a chat", Anthropic, llm.OpenAI, messagesAsked, chunk},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			call := asks(b, bench.caller, llm.Chat, bench.asked)
+			b.ReportAllocs()
+			reply, err := New(gateway.Target{}, Settings{Dialect: bench.speaks}, says(200, "text/event-stream", -1, &eventwise{bench.event, b.N + 1})).Handle(b.Context(), call)
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]byte, 32<<10)
+			for err == nil {
+				_, err = reply.Body.Read(buf)
+			}
+			if call.Attempt.Stream.Chunks != b.N {
+				b.Fatalf("%v after %d chunks of %d", err, call.Attempt.Stream.Chunks, b.N)
+			}
+		})
+	}
+}
+
+// A stream of the caller's own dialect costs no allocation for an event, also
+// where the usage is taken out of it.
+func TestAnEventThatPassesCostsNoAllocation(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		caller gateway.Dialect
+		speaks llm.Dialect
+		asked  string
+		event  string
+	}{
+		{"a chat", OpenAI, llm.OpenAI, chatAsked, token + "\n\n"},
+		{"a chat without usage", OpenAI, llm.OpenAI, plainAsked, token + "\n\n"},
+		{"a message", Anthropic, llm.Anthropic, messagesAsked, `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" there"}}` + "\n\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			call := asks(t, tt.caller, llm.Chat, tt.asked)
+			reply, err := New(gateway.Target{}, Settings{Dialect: tt.speaks}, says(200, "text/event-stream", -1, &eventwise{tt.event, 10000})).Handle(t.Context(), call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reply.Close()
+			buf := make([]byte, 32<<10)
+			if n := testing.AllocsPerRun(1000, func() { _, err = reply.Body.Read(buf) }); n > 0 || err != nil {
+				t.Errorf("%v allocations for each event, %v", n, err)
+			}
+		})
+	}
+}

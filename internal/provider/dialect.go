@@ -19,8 +19,13 @@ type dialect interface {
 	// word is the dialect's name in the configuration and in traces.
 	word() llm.Dialect
 
-	// What is asked: read from a caller, written for a provider.
+	questions
+	answers
+	provided
+}
 
+// questions is how a dialect asks: read from a caller, written for a provider.
+type questions interface {
 	// prompt reads the body of a call, which has been scanned. The error is a
 	// [*llm.FieldError].
 	prompt(body []byte) (*llm.Prompt, error)
@@ -30,9 +35,10 @@ type dialect interface {
 	appendPrompt(to []byte, p *llm.Prompt) (body []byte, cannot []string)
 	// spelling returns the caller's name of a field that appendPrompt left out.
 	spelling(field string) string
+}
 
-	// What is answered: read from a provider, written for a caller.
-
+// answers is how a dialect answers: read from a provider, written for a caller.
+type answers interface {
 	// output reads a whole answer that answer has found to be one.
 	output(body []byte) (*llm.Output, error)
 	// appendOutput writes a whole answer to what was asked.
@@ -47,9 +53,11 @@ type dialect interface {
 	// appendFailure writes a provider's failure as it would have come from one that
 	// speaks this dialect, with the status that it is sent with.
 	appendFailure(to []byte, status int, failure *llm.Failure) []byte
+}
 
-	// How a provider is spoken to, and what is learned of its answers as they pass.
-
+// provided is how a provider is spoken to, and what is learned of its answers as
+// they pass.
+type provided interface {
 	// native reports whether calls in a caller's dialect go to such a provider as
 	// they are: its own, and others that it takes beside.
 	native(caller gateway.Dialect, op llm.Operation) bool
@@ -69,8 +77,8 @@ type dialect interface {
 
 // listener reads the events of one stream, one by one, and says what they mean.
 // Events that it does not know mean nothing. It need not say the usage, the
-// failure and the end: they follow from what dialect.event finds; that the stream was cut is for
-// others to see, too.
+// failure and the end: they follow from what dialect.event finds; that the stream
+// was cut is for others to see, too.
 type listener interface {
 	listen(e llm.Event, say func(*llm.Delta))
 }

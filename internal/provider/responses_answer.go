@@ -220,6 +220,9 @@ func (a *responsesAnswer) writeUsage(w *scribe) {
 	w.name("input_tokens_details")
 	w.begin('{')
 	w.num("cached_tokens", u.CacheRead)
+	if u.CacheWrite > 0 {
+		w.num("cache_write_tokens", u.CacheWrite)
+	}
 	w.end('}')
 	w.num("output_tokens", u.Output)
 	w.name("output_tokens_details")

@@ -7,6 +7,10 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
+// responsesLeast is the smallest bound of an answer that OpenAI takes. Callers who
+// only want to know whether a model is there ask for a token or two.
+const responsesLeast = 16
+
 // appendPrompt implements [dialect].
 func (responses) appendPrompt(to []byte, p *llm.Prompt) (body []byte, cannot []string) {
 	w := responsesWriter{scribe: to}
@@ -23,7 +27,7 @@ func (responses) appendPrompt(to []byte, p *llm.Prompt) (body []byte, cannot []s
 		w.reasoning(r)
 	}
 	if p.MaxTokens != nil {
-		w.num("max_output_tokens", *p.MaxTokens)
+		w.num("max_output_tokens", max(*p.MaxTokens, responsesLeast))
 	}
 	if p.Temperature != nil {
 		w.float("temperature", *p.Temperature)

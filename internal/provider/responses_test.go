@@ -109,8 +109,9 @@ func TestResponsesPrompt(t *testing.T) {
 			`{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"text":{"format":{"type":"json_object"}},"store":false}`},
 		{"reasoning", `{"model":"m","input":"Hi","reasoning":{"effort":"high","summary":"detailed"}}`,
 			`{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"reasoning":{"effort":"high","summary":"auto"},"store":false}`},
-		{"numbers and words", `{"model":"m","input":"Hi","stream":true,"max_output_tokens":9,"temperature":0.5,"top_p":0.9,"user":"u","metadata":{"a":"b"},"service_tier":"flex","prompt_cache_key":"k"}`,
-			`{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"stream":true,"max_output_tokens":9,"temperature":0.5,"top_p":0.9,"user":"u","metadata":{"a":"b"},"service_tier":"flex","prompt_cache_key":"k","store":false}`},
+		{"numbers and words", `{"model":"m","input":"Hi","stream":true,"max_output_tokens":99,"temperature":0.5,"top_p":0.9,"user":"u","metadata":{"a":"b"},"service_tier":"flex","prompt_cache_key":"k"}`,
+			`{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"stream":true,"max_output_tokens":99,"temperature":0.5,"top_p":0.9,"user":"u","metadata":{"a":"b"},"service_tier":"flex","prompt_cache_key":"k","store":false}`},
+		{"a token or two are sixteen", `{"model":"m","input":"Hi","max_output_tokens":1}`, `{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"max_output_tokens":16,"store":false}`},
 		{"what is so anyway", `{"model":"m","input":"Hi","store":false,"background":false,"truncation":"disabled","include":["reasoning.encrypted_content"],"previous_response_id":null,"text":{"format":{"type":"text"}},"max_tool_calls":3}`,
 			`{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}],"store":false}`},
 	}
@@ -201,7 +202,7 @@ func TestAResponsesRequestThatMakesNoSense(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := responses{}.prompt([]byte(tt.asked))
-		if field, ok := err.(*llm.FieldError); !ok || field.Param != tt.param { //nolint:errorlint // it is not wrapped
+		if field, ok := err.(*llm.FieldError); !ok || field.Param != tt.param {
 			t.Errorf("%s: got %v, want one about %q", tt.asked, err, tt.param)
 		}
 	}
@@ -246,6 +247,14 @@ func TestResponsesWhole(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestWhoTakesResponses(t *testing.T) {
+	for provider, want := range map[string]bool{"openai": true, "azure.ai.openai": true, "openrouter": true, "vllm": true, "gcp.gemini": false, "mistral_ai": false, "deepseek": false} {
+		if TakesResponses(provider) != want {
+			t.Errorf("%s: %v", provider, !want)
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ type rewrite struct {
 	part  []byte // of the event under way: what came in earlier pieces
 	ready []byte // what may go to the client
 	gone  int    // how much of that has
+	cr    bool   // the event or comment that was found last ended the piece with a CR: a LF that comes next belongs to it
+	kept  bool   // it was passed on
 	begun bool
 	over  bool // the end, or a failure, has been said
 	say   func(*llm.Delta)
@@ -37,22 +39,36 @@ func (x *exchange) rewrites() *rewrite {
 func (r *rewrite) begin(piece []byte) {
 	if r != nil {
 		r.piece, r.from = piece, 0
+		if r.cr && piece[0] == '\n' {
+			r.from = 1
+			if r.kept {
+				r.ready = append(r.ready, '\n')
+			}
+		}
+		r.cr = false
 	}
 }
 
 // end keeps what the piece has of an event that is not whole. Comments, with which
 // a provider keeps a connection awake, go at once.
-func (r *rewrite) end(between bool) {
+func (r *rewrite) end(whole int) {
 	if r == nil {
 		return
 	}
 	if r.listen == nil {
+		r.pass(whole)
 		r.part = append(r.part, r.piece[r.from:]...)
-		if between {
-			r.ready, r.part = append(r.ready, r.part...), r.part[:0]
-		}
 	}
 	r.piece, r.from = nil, 0
+}
+
+// pass passes on what comes before a place in the piece, if that is no event's.
+func (r *rewrite) pass(to int) {
+	if to > r.from {
+		r.ready = append(append(r.ready, r.part...), r.piece[r.from:to]...)
+		r.part, r.from = r.part[:0], to
+		r.kept, r.cr = true, to == len(r.piece) && r.piece[to-1] == '\r'
+	}
 }
 
 // event takes an event as it is found in the piece. One that the stream's end cut
@@ -68,10 +84,12 @@ func (r *rewrite) event(e llm.Event, chunk llm.Chunk) {
 			r.ended()
 		}
 	default:
+		r.pass(e.Begin)
 		to := max(e.End, r.from)
-		if !chunk.Extra {
+		if r.kept = !chunk.Extra; r.kept {
 			r.ready = append(append(r.ready, r.part...), r.piece[r.from:to]...)
 		}
+		r.cr = to > 0 && to == len(r.piece) && r.piece[to-1] == '\r'
 		r.part, r.from = r.part[:0], to
 	}
 }

@@ -125,7 +125,7 @@ func (s *stream) pull(p []byte) (int, error) {
 		s.now = time.Time{}
 		s.rewrite.begin(p[:n])
 		large := s.watch.Write(p[:n])
-		s.rewrite.end(s.watch.Between())
+		s.rewrite.end(s.watch.Whole())
 		if large != nil && err == nil {
 			err = gateway.Errorf(gateway.UpstreamFailed, "the provider's stream cannot be read").Because(large)
 		}
