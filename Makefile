@@ -36,7 +36,7 @@ run: ## Run the daemon on its built-in configuration
 tidy: ## Tidy and verify the modules
 	go mod tidy && go mod verify
 
-sdk: ## The official OpenAI SDK for Node through Spanway (needs node and KITS)
+sdk: ## The official SDKs of OpenAI and Anthropic for Node through Spanway, straight and crossed (needs node and KITS)
 	hack/sdk.sh
 
 bench: build ## Measure against Go's ReverseProxy, with nothing else running (needs KITS)
