@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/spanway/spanway/internal/llm"
 )
 
@@ -95,7 +97,7 @@ func anthropicCannot(p *llm.Prompt) (cannot []string) {
 		cannot = append(cannot, "n")
 	}
 	for _, f := range p.Rest {
-		if asksNothing[f.Name] != string(f.Value) && !harmless[f.Name] {
+		if !idle(f) && !harmless[f.Name] {
 			cannot = append(cannot, f.Name)
 		}
 	}
@@ -114,6 +116,16 @@ var (
 	}
 	harmless = map[string]bool{"safety_identifier": true, "prompt_cache_key": true, "prompt_cache_retention": true}
 )
+
+// idle reports whether a field asks for what is done anyway.
+func idle(f llm.Field) bool {
+	nothing, ok := asksNothing[f.Name]
+	if ok && nothing == "0" {
+		n := gjson.ParseBytes(f.Value)
+		return n.Type == gjson.Number && n.Num == 0
+	}
+	return ok && nothing == string(f.Value)
+}
 
 // olderModel matches models that are told in tokens how long to think. Later ones
 // are told in words, and refuse tokens.

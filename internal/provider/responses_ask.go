@@ -2,7 +2,6 @@ package provider
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -272,27 +271,10 @@ func (w *responsesWriter) rest(fields []llm.Field) {
 			store = value
 		case "verbosity": // under "text"
 		default:
-			if !idle(value) {
+			if !idle(field) {
 				w.cannot(field.Name)
 			}
 		}
 	}
 	w.raw("store", store)
-}
-
-// idle reports whether a value asks for what is done anyway.
-func idle(value string) bool {
-	switch strings.Map(solid, value) {
-	case "0", "0.0", "false", "{}", "[]", `["text"]`:
-		return true
-	}
-	return false
-}
-
-// solid leaves out white space.
-func solid(r rune) rune {
-	if r == ' ' || r == '\n' || r == '\t' || r == '\r' {
-		return -1
-	}
-	return r
 }

@@ -177,7 +177,7 @@ func TestWhatOnlyResponsesCanDo(t *testing.T) {
 func TestWhatResponsesCannotDo(t *testing.T) {
 	for asked, param := range map[string]string{
 		`"n":2`: "n", `"stop":["x"]`: "stop", `"seed":1`: "seed", `"logit_bias":{"1":2}`: "logit_bias", `"frequency_penalty":0.5`: "frequency_penalty", `"logprobs":true`: "logprobs",
-		`"n":1`: "", `"frequency_penalty":0`: "", `"presence_penalty": 0.0`: "", `"logit_bias":{ }`: "", `"modalities":["text"]`: "", `"logprobs":false`: "", `"stop":null`: "",
+		`"n":1`: "", `"frequency_penalty":0`: "", `"presence_penalty": 0.0`: "", `"logit_bias":{}`: "", `"web_search_options":{}`: "web_search_options", `"modalities":["text"]`: "", `"logprobs":false`: "", `"stop":null`: "",
 	} {
 		body := `{"model":"smart","messages":[{"role":"user","content":"Hi"}],` + asked + "}"
 		_, _, _, err := puts(t, OpenAI, Settings{Dialect: llm.Responses}, llm.Chat, body, responsesAnswer1)
