@@ -274,6 +274,9 @@ func (s *sending) answer(list []attribute.KeyValue, outcome gateway.Outcome) []a
 	}
 	if stream := attempt.Stream; stream != nil {
 		list = append(list, telemetry.SpanwayStreamOutcome.String(string(outcome)), telemetry.SpanwayStreamChunks.Int(stream.Chunks))
+		if stream.Delivered > 0 {
+			list = append(list, telemetry.SpanwayStreamDelivered.Int(stream.Delivered))
+		}
 		if !stream.First.IsZero() {
 			list = append(list,
 				telemetry.GenAIResponseTimeToFirstChunk.Float64(stream.First.Sub(s.began).Seconds()),
