@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -77,6 +78,12 @@ func (d *daemon) start(ctx context.Context) error {
 		Observer: observer,
 		Pools:    upstream.NewPools(upstream.Options{Proxy: upstream.EnvironmentProxy(d.getenv)}),
 		Memory:   policy.NewMemory(int64(file.Limits.Buffered)),
+		Faults:   policy.NewFaults(rand.Uint64()),
+		Budgets:  new(policy.Budgets),
+		Jitter:   policy.Jitter,
+		Breakers: new(policy.Breakers),
+		Limiters: new(policy.Limiters),
+		Paces:    new(policy.Paces),
 	}
 	generation, err := assemble.New(file, d.process)
 	if err != nil {
@@ -106,6 +113,7 @@ func (d *daemon) listen(ctx context.Context, file *config.File) error {
 		control := &admin.Control{
 			Token: file.Listen.Token.Reveal(), Reload: d.reload,
 			Config: func() []byte { return config.Effective(d.live.Load().File) },
+			Faults: func() any { return d.process.Faults.List() }, StartFault: d.process.Faults.Start, StopFault: d.process.Faults.Stop,
 		}
 		if err := d.serveAdmin(ctx, "control", file.Listen.Control, control.Handler()); err != nil {
 			return err

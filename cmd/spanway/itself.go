@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/spanway/spanway/telemetry"
@@ -16,13 +17,25 @@ func (d *daemon) watchItself() error {
 	if err != nil {
 		return err
 	}
+	breakers, err := meter.Int64ObservableGauge(telemetry.MetricBreakerState, metric.WithUnit("1"),
+		metric.WithDescription("The breaker of a target: 0 is closed, 1 half open, 2 open."))
+	if err != nil {
+		return err
+	}
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		var ok int64
 		if d.reason.Load() == nil {
 			ok = 1
 		}
 		o.ObserveInt64(reloaded, ok)
+		for _, b := range d.process.Breakers.States() {
+			of := []attribute.KeyValue{telemetry.SpanwayUpstream.String(b.Target.Upstream)}
+			if b.Target.Model != "" {
+				of = append(of, telemetry.GenAIRequestModel.String(b.Target.Model))
+			}
+			o.ObserveInt64(breakers, int64(b.State), metric.WithAttributes(of...))
+		}
 		return nil
-	}, reloaded)
+	}, reloaded, breakers)
 	return err
 }

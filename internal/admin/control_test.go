@@ -3,6 +3,8 @@ package admin_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 type control struct {
 	admin.Control
 	reloads int
+	faults  []string
 }
 
 func newControl(token string) *control {
@@ -21,6 +24,21 @@ func newControl(token string) *control {
 		Token:  token,
 		Reload: func() (bool, error) { c.reloads++; return true, nil },
 		Config: func() []byte { return []byte("listen: {}\n") },
+		Faults: func() any { return c.faults },
+		StartFault: func(text []byte) error {
+			if string(text) == "nonsense" {
+				return errors.New("it makes no sense")
+			}
+			c.faults = append(c.faults, string(text))
+			return nil
+		},
+		StopFault: func(name string) bool {
+			i := slices.Index(c.faults, name)
+			if i >= 0 {
+				c.faults = slices.Delete(c.faults, i, i+1)
+			}
+			return i >= 0
+		},
 	}
 	return c
 }
@@ -41,7 +59,7 @@ func TestControlDoesWhatItsSocketsOwnerSays(t *testing.T) {
 
 func TestControlDoesNothingElse(t *testing.T) {
 	c := newControl("")
-	for _, target := range []string{"GET /reload", "HEAD /reload", "PUT /reload", "POST /config", "GET /", "POST /reload/", "POST //reload", "GET /config/", "GET /healthz"} {
+	for _, target := range []string{"GET /reload", "HEAD /reload", "PUT /reload", "POST /config", "GET /", "POST /reload/", "POST //reload", "GET /config/", "GET /healthz", "PUT /faults", "DELETE /faults", "DELETE /faults/", "GET /faults/a", "POST /faults/a"} {
 		method, path, _ := strings.Cut(target, " ")
 		if w := ask(t, c.Handler(), method, "http://control"+path, nil); w.Code != http.StatusNotFound || w.Header().Get("Location") != "" {
 			t.Errorf("%s: %d", target, w.Code)
@@ -50,6 +68,26 @@ func TestControlDoesNothingElse(t *testing.T) {
 	if c.reloads != 0 {
 		t.Errorf("%d reloads", c.reloads)
 	}
+}
+
+func TestControlStartsAndStopsFaults(t *testing.T) {
+	c := newControl("")
+	tell := func(method, path, body string, status int, want string) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), method, "http://control"+path, strings.NewReader(body))
+		w := httptest.NewRecorder()
+		c.Handler().ServeHTTP(w, r)
+		if w.Code != status || w.Body.String() != want+"\n" {
+			t.Errorf("%s %s: %d %s, want %d %s", method, path, w.Code, w.Body, status, want)
+		}
+	}
+	tell(http.MethodPost, "/faults", "a", 200, `{"faults":["a"]}`)
+	tell(http.MethodPost, "/faults", "b", 200, `{"faults":["a","b"]}`)
+	tell(http.MethodPost, "/faults", "nonsense", 422, `{"error":"it makes no sense"}`)
+	tell(http.MethodDelete, "/faults/a", "", 200, `{"stopped":"a"}`)
+	tell(http.MethodDelete, "/faults/a", "", 404, `{"error":"no such fault is running"}`)
+	tell(http.MethodGet, "/faults", "", 200, `{"faults":["b"]}`)
+	tell(http.MethodPost, "/faults", strings.Repeat("x", 65<<10), 422, `{"error":"a fault takes no more than 64 KiB"}`)
 }
 
 func TestControlAsksForItsToken(t *testing.T) {
@@ -74,8 +112,10 @@ func TestControlAsksForItsToken(t *testing.T) {
 			if may := w.Code == http.StatusOK; may != c.may || !c.may && w.Code != http.StatusForbidden || (control.reloads == 1) != c.may {
 				t.Errorf("%d, %d reloads", w.Code, control.reloads)
 			}
-			if w := ask(t, control.Handler(), http.MethodGet, "/config", header); (w.Code == http.StatusOK) != c.may {
-				t.Errorf("GET /config: %d", w.Code)
+			for _, path := range []string{"/config", "/faults"} {
+				if w := ask(t, control.Handler(), http.MethodGet, path, header); (w.Code == http.StatusOK) != c.may {
+					t.Errorf("GET %s: %d", path, w.Code)
+				}
 			}
 			if strings.Contains(w.Body.String(), "s3cret") {
 				t.Errorf("the answer shows the token: %s", w.Body)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"time"
 
 	"github.com/spanway/spanway/internal/admin"
 	"github.com/spanway/spanway/internal/config"
@@ -25,6 +27,12 @@ type Process struct {
 	Observer *observe.Observer
 	Pools    *upstream.Pools
 	Memory   *policy.Memory
+	Faults   *policy.Faults
+	Budgets  *policy.Budgets
+	Jitter   func(most time.Duration) time.Duration
+	Breakers *policy.Breakers
+	Limiters *policy.Limiters
+	Paces    *policy.Paces
 }
 
 // Generation is everything built from one configuration.
@@ -55,7 +63,8 @@ type builder struct {
 func New(file *config.File, process *Process) (*Generation, error) {
 	b := &builder{
 		file: file, process: process, wires: map[string]*wired{},
-		tools: policy.Tools{Callers: policy.NewCallers(file.Keys), Memory: process.Memory},
+		tools: policy.Tools{Callers: policy.NewCallers(file.Keys), Memory: process.Memory, Faults: process.Faults,
+			Budgets: process.Budgets, Jitter: process.Jitter, Wait: process.Observer.Wait, Breakers: process.Breakers, Limiters: process.Limiters, Paces: process.Paces, Queue: process.Observer.Queue},
 	}
 	g := &Generation{File: file, upstreams: b.wires}
 	if err := b.connect(); err != nil {
@@ -63,6 +72,7 @@ func New(file *config.File, process *Process) (*Generation, error) {
 		return nil, err
 	}
 	process.Memory.Resize(buffered(file))
+	process.Faults.Allow(faulty(file))
 	g.Live = &server.Live{
 		Handler: b.front(route.NewTable(b.entries())),
 		Dialect: provider.OpenAI,
@@ -78,6 +88,19 @@ func New(file *config.File, process *Process) (*Generation, error) {
 func buffered(file *config.File) int64 {
 	const ask = -1 // sets nothing
 	return min(int64(file.Limits.Buffered), debug.SetMemoryLimit(ask)/2)
+}
+
+// faulty reports whether any pipeline lets faults in.
+func faulty(file *config.File) bool {
+	if file.Attempt.Fault != nil {
+		return true
+	}
+	for _, model := range file.Models {
+		if model.Attempt.Fault != nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(file.Routes, func(r config.Route) bool { return r.Attempt.Fault != nil })
 }
 
 // Close gives back what the generation has leased. Calls under way go on.
@@ -153,7 +176,7 @@ func (b *builder) entries() []*route.Entry {
 	}
 	for i := range b.file.Routes {
 		r := &b.file.Routes[i]
-		named := &gateway.Route{Name: r.Name, Template: r.Path}
+		named := &gateway.Route{Name: r.Name, Template: r.Path, Idempotent: r.Idempotent}
 		if r.Prefix != "" {
 			named.Template = r.Prefix
 		}
@@ -172,20 +195,33 @@ func (b *builder) pipeline(named *gateway.Route, admission policy.Admission, tar
 
 // service is the routing and attempt stretches of an ordinary route.
 func (b *builder) service(r *config.Route) gateway.Handler {
-	w := b.wires[r.Targets[0].Upstream]
-	target := &gateway.Target{Upstream: w.name}
-	handler := b.attempt(target, *r.Attempt, w.sender)
-	return gateway.HandlerFunc(func(ctx context.Context, call *gateway.Call) (*gateway.Reply, error) {
-		call.Note("route", "decided", gateway.Fact{Key: "upstream", Value: w.name}, gateway.Fact{Key: "by", Value: "route"})
-		return handler.Handle(ctx, call)
-	})
+	ways := make([]policy.Way, len(r.Targets))
+	for i, t := range r.Targets {
+		target := &gateway.Target{Upstream: t.Upstream}
+		ways[i] = b.way(target, t, *r.Attempt, b.attempt(target, *r.Attempt, b.wires[t.Upstream].sender, plain))
+	}
+	handler := policy.Fallback("route", ways)
+	if len(ways) > 1 || r.Attempt.Resends() {
+		handler = policy.Hold(b.process.Memory)(handler)
+	}
+	return handler
+}
+
+// way is a target with the attempt stretch in front of it.
+func (b *builder) way(target *gateway.Target, written route.Target, settings policy.Attempt, handler gateway.Handler) policy.Way {
+	return policy.Way{Target: target, Handler: handler, For: gateway.Failure(written.For), Ready: settings.Ready(target, b.tools)}
 }
 
 // attempt puts the attempt stretch, and the joint around each attempt, in front
-// of the wire.
-func (b *builder) attempt(target *gateway.Target, settings policy.Attempt, wire gateway.Handler) gateway.Handler {
-	return gateway.Chain(wire, append(settings.Around(), b.process.Observer.Attempt(target))...)
+// of a target: its dialect and the wire.
+func (b *builder) attempt(target *gateway.Target, settings policy.Attempt, wire gateway.Handler, dialect gateway.Policy) gateway.Handler {
+	outside, within, before := settings.Around(target, b.tools)
+	policies := append(append(outside, b.process.Observer.Attempt(target)), within...)
+	return gateway.Chain(dialect(gateway.Chain(wire, before...)), policies...)
 }
+
+// plain is the dialect of ordinary services: none.
+func plain(wire gateway.Handler) gateway.Handler { return wire }
 
 // operations are the LLM routes of OpenAI's API.
 var operations = []struct {
@@ -240,12 +276,16 @@ func template(path string) string {
 
 // models are the names that callers may ask for.
 func (b *builder) models() *route.Models {
-	models := &route.Models{Names: map[string]*route.Model{}, Upstreams: map[string]route.Open{}}
+	models := &route.Models{Names: map[string]gateway.Handler{}, Upstreams: map[string]route.Open{}}
 	for name, m := range b.file.Models {
-		b.process.Observer.Expect(m.Targets[0].Model)
-		w := b.wires[m.Targets[0].Upstream]
-		target := gateway.Target{Upstream: w.name, Provider: w.provider(), Model: m.Targets[0].Model}
-		models.Names[name] = &route.Model{Target: target, Handler: b.model(target, *m.Attempt, w)}
+		ways := make([]policy.Way, len(m.Targets))
+		for i, t := range m.Targets {
+			b.process.Observer.Expect(t.Model)
+			w := b.wires[t.Upstream]
+			target := gateway.Target{Upstream: w.name, Provider: w.provider(), Model: t.Model}
+			ways[i] = b.way(&target, t, *m.Attempt, b.model(target, *m.Attempt, w))
+		}
+		models.Names[name] = policy.Fallback("name", ways)
 	}
 	if !b.file.LLM.Passthrough {
 		return models
@@ -265,7 +305,7 @@ func (b *builder) models() *route.Models {
 }
 
 func (b *builder) model(target gateway.Target, settings policy.Attempt, w *wired) gateway.Handler {
-	return b.attempt(&target, settings, provider.NewOpenAI(target, w.sender))
+	return b.attempt(&target, settings, w.sender, func(wire gateway.Handler) gateway.Handler { return provider.NewOpenAI(target, wire) })
 }
 
 // provider is what spans call the one behind an upstream.

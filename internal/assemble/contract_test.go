@@ -121,9 +121,10 @@ func parseSpan(t *testing.T, line string) span {
 }
 
 func TestTracesReadAsTheContractSays(t *testing.T) {
-	promised := map[string]map[string]bool{"SERVER": {}, "CLIENT": {}}
-	server, client, _ := strings.Cut(part(t, "Attributes"), "On CLIENT spans")
-	for kind, table := range map[string]string{"SERVER": server, "CLIENT": client} {
+	promised := map[string]map[string]bool{"SERVER": {}, "CLIENT": {}, "INTERNAL": {}}
+	server, rest, _ := strings.Cut(part(t, "Attributes"), "On CLIENT spans")
+	client, internal, _ := strings.Cut(rest, "On INTERNAL spans")
+	for kind, table := range map[string]string{"SERVER": server, "CLIENT": client, "INTERNAL": internal} {
 		for _, name := range tableNames(table) {
 			promised[kind][name] = false
 		}
@@ -151,6 +152,10 @@ func TestTracesReadAsTheContractSays(t *testing.T) {
 				}
 				if want := strings.TrimSpace(method + " " + s.attributes["http.route"]); title != want {
 					t.Errorf("%s: the span %q must be named %q", name, title, want)
+				}
+			case "INTERNAL":
+				if !strings.HasPrefix(s.title, "  ") || strings.HasPrefix(s.title, "    ") {
+					t.Errorf("%s: %q is not right under its SERVER span", name, title)
 				}
 			case "CLIENT":
 				if strings.HasPrefix(s.title, "    ") {

@@ -3,6 +3,7 @@ package assemble_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -58,8 +59,11 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 		t.Fatal(err)
 	}
 	w.memory = policy.NewMemory(int64(file.Limits.Buffered))
+	seed := rand.Uint64()
+	t.Logf("the seed of the faults is %d", seed)
 	pools := upstream.NewPools(upstream.Options{Dial: w.dialUpstream})
-	w.generation, err = assemble.New(file, &assemble.Process{Observer: observer, Pools: pools, Memory: w.memory})
+	w.generation, err = assemble.New(file, &assemble.Process{Observer: observer, Pools: pools, Memory: w.memory, Faults: policy.NewFaults(seed),
+		Budgets: new(policy.Budgets), Jitter: half, Breakers: new(policy.Breakers), Limiters: new(policy.Limiters), Paces: new(policy.Paces)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +81,9 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 	})
 	return w
 }
+
+// half is chance in scenarios: a backoff is half of what it may be.
+func half(most time.Duration) time.Duration { return most / 2 }
 
 // dialUpstream gives the upstream's connections an address, as sockets have one.
 func (w *world) dialUpstream(ctx context.Context, network, address string) (net.Conn, error) {

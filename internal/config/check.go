@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spanway/spanway/internal/check"
+	"github.com/spanway/spanway/internal/policy"
 	"github.com/spanway/spanway/internal/route"
 	"github.com/spanway/spanway/internal/server"
 )
@@ -112,40 +113,50 @@ func (f *File) checkModel(p check.Problems, name string, model *Model) {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		p.Addf("", "must have a name without spaces, is %q", name)
 	}
-	target, at, ok := f.target(p, model.Targets)
-	if !ok {
-		return
-	}
-	if target.Model == "" {
-		at.Addf("", "must have a model, the provider's name of it")
-	}
-	if settings, ok := f.Upstreams[target.Upstream]; ok && settings.Dialect == "" {
-		at.Addf("upstream", "must have a dialect to serve a model, %q has none", target.Upstream)
+	for i, target := range f.targets(p, model.Targets) {
+		at := p.At("targets", i)
+		if target.Model == "" {
+			at.Addf("", "must have a model, the provider's name of it")
+		}
+		if settings, ok := f.Upstreams[target.Upstream]; ok && settings.Dialect == "" {
+			at.Addf("upstream", "must have a dialect to serve a model, %q has none", target.Upstream)
+		}
+		if target.For != "" && !slices.Contains(policy.Fallbacks(), target.For) {
+			at.Addf("for", "must be %s, is %q", strings.Join(policy.Fallbacks(), " or "), target.For)
+		}
 	}
 }
 
-// target checks what models and routes have in common, and gives the one target.
-func (f *File) target(p check.Problems, targets []route.Target) (target route.Target, at check.Problems, ok bool) {
-	switch {
-	case len(targets) == 0:
+// targets checks what the targets of models and routes have in common.
+func (f *File) targets(p check.Problems, targets []route.Target) []route.Target {
+	if len(targets) == 0 {
 		p.Addf("", "must have a target")
-		return target, p, false
-	case len(targets) > 1:
-		p.At("targets", 1).Addf("", "fallback is not in this version yet: there can be one target")
+		return nil
 	}
-	target, at = targets[0], p.At("targets", 0)
-	if _, ok := f.Upstreams[target.Upstream]; ok {
-		return target, at, true
+	first := map[route.Target]int{}
+	for i, target := range targets {
+		at := p.At("targets", i)
+		if before, ok := first[target]; ok {
+			at.Addf("", "must differ from the others, is targets[%d] again", before)
+		} else {
+			first[target] = i
+		}
+		if _, ok := f.Upstreams[target.Upstream]; ok {
+			continue
+		}
+		switch near := nearest(target.Upstream, slices.Sorted(maps.Keys(f.Upstreams))); {
+		case target.Upstream == "":
+			at.Addf("", "must name an upstream")
+		case near != "":
+			at.Addf("upstream", "there is no upstream %q (did you mean %q?)", target.Upstream, near)
+		default:
+			at.Addf("upstream", "there is no upstream %q", target.Upstream)
+		}
 	}
-	switch near := nearest(target.Upstream, slices.Sorted(maps.Keys(f.Upstreams))); {
-	case target.Upstream == "":
-		at.Addf("", "must name an upstream")
-	case near != "":
-		at.Addf("upstream", "there is no upstream %q (did you mean %q?)", target.Upstream, near)
-	default:
-		at.Addf("upstream", "there is no upstream %q", target.Upstream)
+	if !slices.ContainsFunc(targets, func(t route.Target) bool { return t.For == "" }) {
+		p.Addf("targets", "must have one that is for all calls, all have \"for\"")
 	}
-	return target, at, true
+	return targets
 }
 
 var variable = regexp.MustCompile(`\{[^{}]*\}`)
@@ -158,8 +169,14 @@ func (f *File) checkRoutes(p check.Problems) {
 		} else {
 			names[r.Name] = i
 		}
-		if target, at, ok := f.target(p.At(i), r.Targets); ok && target.Model != "" {
-			at.Addf("model", "must be absent: a route leads to a service, models are asked for by name")
+		for j, target := range f.targets(p.At(i), r.Targets) {
+			at := p.At(i, "targets", j)
+			if target.Model != "" {
+				at.Addf("model", "must be absent: a route leads to a service, models are asked for by name")
+			}
+			if target.For != "" {
+				at.Addf("for", "must be absent: only models refuse for what is asked")
+			}
 		}
 		methods := r.Methods
 		if len(methods) == 0 {

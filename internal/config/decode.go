@@ -37,6 +37,16 @@ func (f *File) start(t reflect.Type) reflect.Value {
 	switch settings := value.Addr().Interface().(type) {
 	case *upstream.Settings:
 		settings.Health = upstream.DefaultHealth()
+	case *policy.Hedge:
+		*settings = *policy.DefaultHedge()
+	case *policy.Retry:
+		*settings = *policy.DefaultRetry()
+	case *policy.Breaker:
+		*settings = *policy.DefaultBreaker()
+	case *policy.Concurrency:
+		*settings = *policy.DefaultConcurrency()
+	case *policy.Injection:
+		*settings = policy.DefaultInjection()
 	case *policy.Admission:
 		*settings = sound(f.Admission)
 	case *policy.Attempt:

@@ -15,6 +15,5 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[Route]():            {"split", "versions"},
 	reflect.TypeFor[policy.Key]():       {"limits", "budget"},
 	reflect.TypeFor[policy.Admission](): {"guard", "redact", "limit", "budget", "cache", "shadow"},
-	reflect.TypeFor[policy.Attempt]():   {"hedge", "retry", "breaker", "concurrency", "fault"},
 	reflect.TypeFor[Telemetry]():        {"keep"},
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/check"
+	"github.com/spanway/spanway/internal/policy"
 )
 
 const canary = "canary-7f3a91"
@@ -27,7 +28,7 @@ func world(t testing.TB) func(string) string {
 	}
 	variables := map[string]string{
 		"CANARY": canary, "SPACES": "two words", "CONTROL": "a\x01b", "EMPTY": empty,
-		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "OPENROUTER_API_KEY": canary, "CONTROL_TOKEN": canary,
+		"OPENAI_API_KEY": canary, "ANTHROPIC_API_KEY": canary, "OPENROUTER_API_KEY": canary, "CONTROL_TOKEN": canary, "FAULT_SECRET": canary,
 	}
 	return func(name string) string { return variables[name] }
 }
@@ -183,6 +184,36 @@ routes:
 	}
 	if file.Attempt.Timeout.Total != 9*time.Second {
 		t.Error("a route changed the file's timeouts")
+	}
+}
+
+func TestAPolicyThatIsTurnedOnBeginsWithItsDefaults(t *testing.T) {
+	file, err := Parse("spanway.yaml", []byte(`
+attempt:
+  hedge: {}
+  breaker: {rate: 0.25}
+  concurrency: {queue: 5}
+  fault: {inject: [{name: a, do: error 503}]}
+upstreams:
+  orders: {url: "http://orders"}
+routes:
+  - {name: a, path: /a, targets: [{upstream: orders}], attempt: {breaker: {probes: 1}}}
+`), world(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := file.Attempt
+	if *attempt.Hedge != *policy.DefaultHedge() || attempt.Fault.Inject[0].Share != 1 {
+		t.Errorf("hedge %+v, fault %+v", attempt.Hedge, attempt.Fault)
+	}
+	breaker, concurrency := *policy.DefaultBreaker(), *policy.DefaultConcurrency()
+	breaker.Rate, concurrency.Queue = 0.25, 5
+	if *attempt.Breaker != breaker || *attempt.Concurrency != concurrency {
+		t.Errorf("breaker %+v, concurrency %+v", attempt.Breaker, attempt.Concurrency)
+	}
+	breaker.Probes = 1
+	if route := file.Routes[0].Attempt; *route.Breaker != breaker || *route.Concurrency != concurrency {
+		t.Errorf("of the route: breaker %+v, concurrency %+v", route.Breaker, route.Concurrency)
 	}
 }
 

@@ -40,6 +40,13 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[int](): {
 		want: "a whole number such as 100", tags: []string{"!!int"}, json: map[string]any{"type": "integer"}, read: readInt,
 	},
+	reflect.TypeFor[float64](): {
+		want: "a number such as 0.5", tags: []string{"!!float", "!!int"}, json: map[string]any{"type": "number"}, read: readFloat,
+	},
+	reflect.TypeFor[time.Time](): {
+		want: "a time such as 2026-01-31T18:00:00Z", tags: []string{"!!timestamp", "!!str"},
+		json: pattern(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})$`, nil), read: readText,
+	},
 	reflect.TypeFor[time.Duration](): {
 		want: "a duration such as 250ms or 1m30s", tags: []string{"!!str", "!!int"},
 		json: pattern(`^-?([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`, map[string]any{"const": 0}), read: readDuration,
@@ -81,6 +88,14 @@ func readInt(text string, v reflect.Value) error {
 	n, err := strconv.ParseInt(text, 0, 64)
 	if err == nil {
 		v.SetInt(n)
+	}
+	return err
+}
+
+func readFloat(text string, v reflect.Value) error {
+	x, err := strconv.ParseFloat(text, 64)
+	if err == nil {
+		v.SetFloat(x)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/spanway/spanway/internal/check"
+	"github.com/spanway/spanway/internal/policy"
 	"github.com/spanway/spanway/internal/route"
 	"github.com/spanway/spanway/internal/upstream"
 )
@@ -16,6 +17,7 @@ const aReference = `\$\{[A-Za-z_][A-Za-z0-9_]*\}`
 var words = map[reflect.Type]map[string][]string{
 	reflect.TypeFor[upstream.Settings](): {"dialect": {"openai"}},
 	reflect.TypeFor[Route]():             {"methods": route.Methods()},
+	reflect.TypeFor[route.Target]():      {"for": policy.Fallbacks()},
 	reflect.TypeFor[Telemetry]():         {"genai_conventions": {"v1.41", "latest"}},
 }
 

@@ -29,6 +29,7 @@ type Call struct {
 	Peer       netip.AddrPort // who is connected; zero on a unix socket
 	Trusted    bool           // the peer is on loopback, a unix socket, or in trusted_proxies
 	Proto      string         // "1.0" or "1.1"
+	Explain    bool           // they ask to be told what was decided
 	Credential string         // what the caller presented: taken out of Header by the server, emptied by auth
 
 	// Refused is why the server will not have it, found before it was a call;
@@ -40,6 +41,7 @@ type Call struct {
 	Params   map[string]string // the variables of the route's path
 	Dialect  Dialect           // how the caller speaks; never nil once routed
 	Caller   string            // the name of the caller's key; "" where there is no auth
+	Insight  bool              // their key lets them be told what was decided
 	KeyID    string            // first 8 hex digits of the key's SHA-256
 	LLM      *llm.Request      // what the body asks; nil on ordinary routes and before it was read
 	Timeouts Timeouts          // for the attempts to come
@@ -80,6 +82,7 @@ type shared struct {
 	last     *Target
 	waited   time.Duration
 	cost     Cost
+	owed     int // attempts whose cost is still to come
 }
 
 // NewCall returns a call with all that must not be nil.
@@ -102,6 +105,15 @@ type Note struct {
 	Policy   string
 	Decision string
 	Facts    []Fact
+}
+
+// Name is the note as it is shown: its policy, and the decision where there is
+// more than one to take.
+func (n Note) Name() string {
+	if n.Decision == "" {
+		return n.Policy
+	}
+	return n.Policy + "." + n.Decision
 }
 
 // Fact is one detail of a note. Values are short.

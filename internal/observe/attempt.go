@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -57,6 +58,9 @@ func (s *sending) begin(ctx context.Context) context.Context {
 		s.operation = route.Operation
 		s.model = s.observer.models.name(target.Model)
 		name = string(s.operation) + " " + s.model
+	}
+	if s.priced() {
+		s.call.Owe()
 	}
 	ctx, s.span = s.observer.tracer.Start(ctx, name, client)
 	s.observer.propagate(ctx, s.span.SpanContext(), s.call.Attempt)
@@ -116,7 +120,8 @@ func (s *sending) end(reply *gateway.Reply, err *gateway.Error) {
 		telemetry.SpanwayAttempt.Int(attempt.Number),
 	)
 	if attempt.Fault != "" {
-		list = append(list, telemetry.SpanwayFault.String(attempt.Fault))
+		kind, _, _ := strings.Cut(attempt.Fault, " ")
+		list = append(list, telemetry.SpanwayFault.String(kind))
 	}
 	if attempt.Race != "" {
 		list = append(list, telemetry.SpanwayAttemptOutcome.String(string(attempt.Race)))

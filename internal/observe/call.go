@@ -43,8 +43,12 @@ func (o *Observer) Call(next gateway.Handler) gateway.Handler {
 	})
 }
 
-// server and client are made once: each use would allocate them.
-var server, client = trace.WithSpanKind(trace.SpanKindServer), trace.WithSpanKind(trace.SpanKindClient)
+// The kinds of spans are made once: each use would allocate them.
+var (
+	server   = trace.WithSpanKind(trace.SpanKindServer)
+	client   = trace.WithSpanKind(trace.SpanKindClient)
+	internal = trace.WithSpanKind(trace.SpanKindInternal)
+)
 
 // begin opens the SERVER span and tells the call its ids.
 func (o *Observer) begin(ctx context.Context, call *gateway.Call) (context.Context, trace.Span) {
@@ -143,7 +147,7 @@ func (s *observed) end(reply *gateway.Reply, err *gateway.Error) {
 		s.span.SetAttributes(attributes...)
 		l.give(len(attributes))
 		for _, note := range s.call.Notes() {
-			s.span.AddEvent(note.Policy+"."+note.Decision, trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
+			s.span.AddEvent(note.Name(), trace.WithTimestamp(note.At), trace.WithAttributes(facts(note.Facts)...))
 		}
 		if r.failed {
 			s.span.SetStatus(codes.Error, "")

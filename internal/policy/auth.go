@@ -43,6 +43,8 @@ type Key struct {
 	Name   string   `yaml:"name"`
 	SHA256 string   `yaml:"sha256"` // 64 hex digits
 	Models []string `yaml:"models"` // what they may ask for; empty is all
+
+	Explain bool `yaml:"explain"` // they may be told what was decided on their calls
 }
 
 var (
@@ -106,7 +108,7 @@ func (a *Auth) Policy(tools Tools) gateway.Policy {
 				call.Note("auth", "refused", gateway.Fact{Key: "reason", Value: "unknown_key"})
 				return nil, gateway.Errorf(gateway.Unauthenticated, "this API key is not known here")
 			}
-			call.Caller, call.KeyID = key.Name, key.SHA256[:8]
+			call.Caller, call.KeyID, call.Insight = key.Name, key.SHA256[:8], key.Explain
 			return next.Handle(ctx, call)
 		})
 	}

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
@@ -23,9 +27,26 @@ func explain(reply *gateway.Reply) {
 		rest = failing{err}
 	}
 	reply.Body = io.MultiReader(bytes.NewReader(body), rest)
-	text := bytes.TrimLeft(body, " \t\r\n[") // Gemini may send a list of one
-	if _, failure := llm.ScanAnswer(text); failure != nil {
-		reply.Failure = failureOf(reply.Status, failure)
+	text := bytes.TrimRight(bytes.TrimLeft(body, " \t\r\n["), " \t\r\n]") // Gemini may send a list of one
+	_, failure := llm.ScanAnswer(text)
+	if failure == nil {
+		return
+	}
+	reply.Failure = failureOf(reply.Status, failure)
+	if !gjson.ValidBytes(failure.Body) {
+		return
+	}
+	said := gjson.GetBytes(failure.Body, "error")
+	switch metadata := said.Get("metadata"); { // OpenRouter's
+	case metadata.Get("flagged_input").Exists():
+		reply.Failure = gateway.FailContentPolicy // with 403, and yet nothing is wrong with the key
+	case metadata.Get("limit_source").Str == "in_flight_budget":
+		reply.Failure = gateway.FailRateLimited // with 402, until other calls have ended
+	}
+	wait, err := time.ParseDuration(said.Get("details.#(retryDelay).retryDelay").Str) // Google's
+	if err == nil && wait > 0 && reply.Header["Retry-After"] == nil {
+		seconds := (wait + time.Second - 1) / time.Second
+		reply.Header["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
 	}
 }
 
@@ -73,9 +94,11 @@ var failureWords = map[string]gateway.Failure{
 	"moderation_blocked": gateway.FailContentPolicy, "invalid_prompt": gateway.FailContentPolicy,
 }
 
-// tooLong is how a message begins that says so without a code: Anthropic's, and
-// that of vLLM and its kin.
-var tooLong = []string{"prompt is too long", "This model's maximum context length is"}
+// tooLong is how messages begin that say so without a code: those of Anthropic, of
+// vLLM and its kin, of OpenRouter, of Google.
+var tooLong = []string{
+	"prompt is too long", "This model's maximum context length is", "This endpoint's maximum context length is", "The input token count",
+}
 
 // inside is the kind of a failure that came with status 200.
 func inside(failure *llm.Failure) gateway.Failure {

@@ -13,9 +13,9 @@ import (
 // the name's first segment is an upstream ("openai/gpt-5"), that upstream gets
 // the rest; else the default upstream gets the whole name; else it is NoModel.
 type Models struct {
-	Names     map[string]*Model // the configured names
-	Upstreams map[string]Open   // upstreams that take any name, by their own
-	Default   string            // the upstream that takes what nothing else names; "" is none
+	Names     map[string]gateway.Handler // the configured names; they note what they decide
+	Upstreams map[string]Open            // upstreams that take any name, by their own
+	Default   string                     // the upstream that takes what nothing else names; "" is none
 
 	opened opened
 }
@@ -52,12 +52,6 @@ func (o *opened) get(upstream, model string, open Open) gateway.Handler {
 	return handler
 }
 
-// Model is one configured name.
-type Model struct {
-	Target  gateway.Target // the first one; a record of the decision shows it
-	Handler gateway.Handler
-}
-
 // Open makes the handler of an upstream that takes any model's name.
 type Open func(model string) gateway.Handler
 
@@ -67,7 +61,9 @@ func (m *Models) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply
 	if err != nil {
 		return nil, err
 	}
-	call.Note("route", "decided", gateway.Fact{Key: "upstream", Value: upstream}, gateway.Fact{Key: "by", Value: how})
+	if upstream != "" {
+		call.Note("route", "decided", gateway.Fact{Key: "upstream", Value: upstream}, gateway.Fact{Key: "by", Value: how})
+	}
 	return handler.Handle(ctx, call)
 }
 
@@ -77,10 +73,11 @@ func (m *Models) Find(name string) (gateway.Handler, error) {
 	return handler, err
 }
 
-// find looks a name up. how says by which rule: name, prefix or default.
+// find looks a name up. how says by which rule, prefix or default, and which
+// upstream gets the name; they are "" for a configured one.
 func (m *Models) find(name string) (handler gateway.Handler, how, upstream string, err error) {
 	if model, ok := m.Names[name]; ok {
-		return model.Handler, "name", model.Target.Upstream, nil
+		return model, "", "", nil
 	}
 	if prefix, rest, ok := strings.Cut(name, "/"); ok && rest != "" {
 		if open, ok := m.Upstreams[prefix]; ok {

@@ -51,6 +51,7 @@ func newCall(r *http.Request, from *client, control *http.ResponseController, li
 		call.Method, call.Path, call.Query, call.Host = refusal.Method, refusal.Path, "", ""
 	}
 	takeCredential(call)
+	takeExplain(call)
 	clean(call, r, from)
 	call.ID = requestID(call)
 	body := &clientBody{

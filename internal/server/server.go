@@ -183,7 +183,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from := clientOf(r.Context())
 	call, body := newCall(r, from, control, live)
 	defer body.abandon()
-	reply, err := live.Handler.Handle(r.Context(), call)
+	patience, refusal := patienceOf(call)
+	if call.Refused == nil {
+		call.Refused = refusal
+	}
+	call.Deadline = patience.until
+	ctx, begun, done := patience.bound(r)
+	defer done()
+	reply, err := live.Handler.Handle(ctx, call)
+	begun()
 	out := &writer{ResponseWriter: w, control: control, call: call, client: from, close: s.draining.Load() || !body.whole()}
 	if err != nil {
 		err = blame(body, err)

@@ -29,7 +29,7 @@ type writer struct {
 	call    *gateway.Call
 	client  *client
 	close   bool      // the connection is not used again
-	own     [4]string // the values of the headers that every answer has
+	own     [5]string // the values of the headers that every answer has
 }
 
 // head sets the headers that every answer has, and gives the client time to take
@@ -48,6 +48,9 @@ func (w *writer) head() http.Header {
 		set("Traceresponse", w.call.Trace)
 	}
 	set("Server-Timing", timing(now.Sub(w.call.Received), w.call.Wait()))
+	if w.call.Explain && (w.call.Trusted || w.call.Insight) {
+		set(explain, explanation(w.call))
+	}
 	if w.close {
 		set("Connection", "close")
 	}

@@ -23,6 +23,7 @@ type exchange struct {
 
 	conn    *conn       // nil before and after
 	stop    func() bool // takes back the interruption by ctx
+	sent    int         // bytes of the request, where they were written by one call of Write
 	began   bool        // something of a reply has come
 	broken  error       // why the request was not written whole; the reply may have come all the same
 	writing chan error  // where a large body is written beside; one result, then it is closed
@@ -82,6 +83,10 @@ func (x *exchange) send(r *request) error {
 	for sent := 0; ; {
 		n, err := x.conn.Write(r.buf)
 		sent += n
+		x.sent = n
+		if sent > n {
+			x.sent = 0 // a piece of it may have been taken
+		}
 		if err != nil {
 			x.attempt.Sent = sent > 0
 			x.broken = err

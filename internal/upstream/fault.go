@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -28,6 +29,9 @@ type clientError struct{ error }
 // own body, and not a connection that had been closed while it waited.
 func (x *exchange) failed(at moment, cause error) error {
 	if x.conn != nil {
+		if at == beforeHead && x.attempt.Reused && !x.began && errors.Is(cause, io.EOF) && x.conn.untaken(x.ctx, x.sent) {
+			x.attempt.Sent = false
+		}
 		x.drop()
 	}
 	if own, ok := errors.AsType[clientError](cause); ok {
