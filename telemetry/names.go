@@ -81,8 +81,9 @@ const (
 	SpanwayKept            attribute.Key = "spanway.kept" // why tail sampling kept the trace
 	SpanwayConfigHash      attribute.Key = "spanway.config.hash"
 	SpanwayStreamChunks    attribute.Key = "spanway.stream.chunks"
-	SpanwayStreamMaxGap    attribute.Key = "spanway.stream.max_gap" // s
-	SpanwayStreamOutcome   attribute.Key = "spanway.stream.outcome" // complete, truncated, stalled, client_gone, upstream_error
+	SpanwayStreamDelivered attribute.Key = "spanway.stream.delivered" // where the client left, and the rest was read all the same
+	SpanwayStreamMaxGap    attribute.Key = "spanway.stream.max_gap"   // s
+	SpanwayStreamOutcome   attribute.Key = "spanway.stream.outcome"   // complete, truncated, stalled, client_gone, upstream_error
 	SpanwayAttempt         attribute.Key = "spanway.attempt"
 	SpanwayUpstreamKeyID   attribute.Key = "spanway.upstream.key.id" // where the upstream has several
 	SpanwayAttemptOutcome  attribute.Key = "spanway.attempt.outcome" // won, cancelled

@@ -31,6 +31,9 @@ var scalars = map[reflect.Type]scalar{
 	reflect.TypeFor[Incoming](): {
 		want: "a text", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"", "continue", "link", "ignore"}}, read: readString,
 	},
+	reflect.TypeFor[policy.Leaving](): {
+		want: "a text", tags: []string{"!!str"}, json: map[string]any{"enum": []any{"", "cancel", "drain", "finish"}}, read: readString,
+	},
 	reflect.TypeFor[bool](): {
 		want: "true or false", tags: []string{"!!bool"}, json: map[string]any{"type": "boolean"}, read: readBool,
 	},

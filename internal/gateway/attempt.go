@@ -67,6 +67,10 @@ type StreamFacts struct {
 	Chunks  int           // events with content or tool calls, not comments
 	MaxGap  time.Duration // the longest silence after the first token
 	Outcome Outcome
+
+	// Delivered is how many of the chunks a client was there for that left, where
+	// the rest was read all the same; 0 as a rule.
+	Delivered int
 }
 
 // Race says how one of two attempts that were under way at once came out.

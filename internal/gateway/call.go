@@ -84,6 +84,7 @@ type shared struct {
 	last     *Target
 	waited   time.Duration
 	cost     Cost
+	owed     int // attempts whose cost is still to come
 }
 
 // NewCall returns a call with all that must not be nil.

@@ -20,6 +20,7 @@ type Reply struct {
 	Failure Failure     // what kind of failure it tells of, where more is known than its status says
 
 	closer io.Closer
+	before []func(*Reply)
 	done   []func(*Reply)
 	first  [4]func(*Reply) // where those of most replies fit
 }
@@ -34,6 +35,10 @@ func NewReply(status int, header http.Header, body io.Reader, length int64, clos
 	}
 	return &Reply{Status: status, Header: header, Body: body, Length: length, closer: closer}
 }
+
+// BeforeClose runs f once, when the reply is about to be closed: its body can
+// still be read.
+func (r *Reply) BeforeClose(f func(*Reply)) { r.before = append(r.before, f) }
 
 // OnDone runs f once, when the reply has been closed, in the order of
 // registration: the innermost policy first. Budgets settle and spans end there,
@@ -63,9 +68,14 @@ func (r *Reply) Keep(most int64) *Reply {
 	return kept
 }
 
-// Close ends the reply: it gives its connection back or closes it, then runs
-// what OnDone has registered. Closing again does nothing.
+// Close ends the reply: it runs what BeforeClose has registered, gives its
+// connection back or closes it, then runs what OnDone has registered. Closing again does nothing.
 func (r *Reply) Close() {
+	before := r.before
+	r.before = nil
+	for _, f := range before {
+		f(r)
+	}
 	if r.closer != nil {
 		_ = r.closer.Close() // the connection is not used again; there is no one to tell
 		r.closer = nil

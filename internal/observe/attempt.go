@@ -59,6 +59,9 @@ func (s *sending) begin(ctx context.Context) context.Context {
 		s.model = s.observer.models.name(target.Model)
 		name = string(s.operation) + " " + s.model
 	}
+	if s.priced() {
+		s.call.Owe()
+	}
 	ctx, s.span = s.observer.tracer.Start(ctx, name, client)
 	s.observer.propagate(ctx, s.span.SpanContext(), s.call.Attempt)
 	return ctx
@@ -276,6 +279,9 @@ func (s *sending) answer(list []attribute.KeyValue, outcome gateway.Outcome) []a
 	}
 	if stream := attempt.Stream; stream != nil {
 		list = append(list, telemetry.SpanwayStreamOutcome.String(string(outcome)), telemetry.SpanwayStreamChunks.Int(stream.Chunks))
+		if stream.Delivered > 0 {
+			list = append(list, telemetry.SpanwayStreamDelivered.Int(stream.Delivered))
+		}
 		if !stream.First.IsZero() {
 			list = append(list,
 				telemetry.GenAIResponseTimeToFirstChunk.Float64(stream.First.Sub(s.began).Seconds()),

@@ -17,12 +17,23 @@ type Prices interface {
 
 const nanoPerUSD = 1e9
 
+// priced reports whether the attempt may cost something.
+func (s *sending) priced() bool { return s.operation != "" && s.observer.prices != nil }
+
 // charge finds out what the attempt cost. It is asked when the attempt ends,
 // whoever ended it.
 func (s *sending) charge(reply *gateway.Reply) {
+<<<<<<< HEAD
 	var cost gateway.Cost
 	if s.operation == "" || s.observer.prices == nil || !s.billed(reply) {
 		s.call.Charge(cost)
+=======
+	switch {
+	case !s.priced():
+		return
+	case !s.billed(reply):
+		s.call.Charge(gateway.Cost{})
+>>>>>>> cost
 		return
 	}
 	attempt := s.call.Attempt

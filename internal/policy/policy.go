@@ -15,7 +15,8 @@ import (
 // Admission holds the policies that a call meets once, in the order in which it
 // meets them. The file turns them on and sets them; it does not reorder them.
 type Admission struct {
-	Auth *Auth `yaml:"auth"`
+	Auth         *Auth   `yaml:"auth"`
+	OnClientGone Leaving `yaml:"on_client_gone"`
 }
 
 // Attempt holds the policies that stand around each attempt, outermost first.
@@ -51,7 +52,8 @@ type Tools struct {
 // Admit returns the admission stretch of a route.
 //
 // The order is an argument: auth before anything is read, counted or kept; read
-// before anything asks what the body says; scope as soon as the model is known.
+// before anything asks what the body says; scope as soon as the model is known;
+// the client's leaving last, because what comes before it is for the client alone.
 func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 	var policies []gateway.Policy
 	auth := a.Auth != nil && a.Auth.On
@@ -63,6 +65,9 @@ func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 		if auth {
 			policies = append(policies, Scope(tools.Callers))
 		}
+	}
+	if a.OnClientGone != "" && a.OnClientGone != LeavingCancels {
+		policies = append(policies, a.OnClientGone.Policy())
 	}
 	return policies
 }
