@@ -80,7 +80,6 @@ type shared struct {
 	notes    []Note
 	first    [2]Note // where most calls' notes fit
 	attempts int
-	ended    int // of them
 	last     *Target
 	waited   time.Duration
 	cost     Cost

@@ -9,14 +9,6 @@ type Cost struct {
 	Unknown bool  // something was, or may have been, billed of which the tokens or the price are not known
 }
 
-<<<<<<< HEAD
-// Charge says that an attempt has ended, and adds what it cost to what the call
-// cost, whether or not its reply was the one that was used.
-func (c *Call) Charge(cost Cost) {
-	c.shared.mu.Lock()
-	defer c.shared.mu.Unlock()
-	c.shared.ended++
-=======
 // Owe says that an attempt has begun which may cost something. Charge follows.
 func (c *Call) Owe() {
 	c.shared.mu.Lock()
@@ -30,7 +22,6 @@ func (c *Call) Charge(cost Cost) {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()
 	c.shared.owed--
->>>>>>> cost
 	sum := &c.shared.cost
 	if cost.NanoUSD > math.MaxInt64-sum.NanoUSD {
 		cost.NanoUSD = math.MaxInt64 - sum.NanoUSD
@@ -40,21 +31,12 @@ func (c *Call) Charge(cost Cost) {
 	sum.Unknown = sum.Unknown || cost.Unknown
 }
 
-<<<<<<< HEAD
-// Cost returns what the attempts at models cost. Of those that are still under
-// way, because another one was faster, it is not known.
-=======
 // Cost returns what the attempts cost. What one costs that has not ended, as when
 // it has lost a race, is unknown.
->>>>>>> cost
 func (c *Call) Cost() Cost {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()
 	cost := c.shared.cost
-<<<<<<< HEAD
-	cost.Unknown = cost.Unknown || c.LLM != nil && c.shared.ended < c.shared.attempts
-=======
 	cost.Unknown = cost.Unknown || c.shared.owed > 0
->>>>>>> cost
 	return cost
 }

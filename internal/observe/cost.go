@@ -23,20 +23,15 @@ func (s *sending) priced() bool { return s.operation != "" && s.observer.prices 
 // charge finds out what the attempt cost. It is asked when the attempt ends,
 // whoever ended it.
 func (s *sending) charge(reply *gateway.Reply) {
-<<<<<<< HEAD
-	var cost gateway.Cost
-	if s.operation == "" || s.observer.prices == nil || !s.billed(reply) {
-		s.call.Charge(cost)
-=======
 	switch {
 	case !s.priced():
 		return
 	case !s.billed(reply):
 		s.call.Charge(gateway.Cost{})
->>>>>>> cost
 		return
 	}
 	attempt := s.call.Attempt
+	var cost gateway.Cost
 	cost.NanoUSD, cost.Known = s.observer.prices().Cost(attempt.Target.Provider, attempt.Target.Model, attempt.Answer.Model, attempt.Answer.Usage)
 	cost.Unknown = !cost.Known
 	s.call.Charge(cost)
