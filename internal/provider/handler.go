@@ -148,9 +148,7 @@ func (x *exchange) put() (*gateway.Call, error) {
 	case put.Path == "" && op == llm.CountTokens:
 		return nil, x.read()
 	case put.Path == "" || !native && op != llm.Chat:
-		e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", call.LLM.Model, strings.ReplaceAll(string(op), "_", " "))
-		e.Param = "model"
-		return nil, e
+		return nil, x.incapable(strings.ReplaceAll(string(op), "_", " "), "model")
 	case !native:
 		body, err := x.translated()
 		if err != nil {
