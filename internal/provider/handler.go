@@ -170,8 +170,8 @@ func (x *exchange) patched() []byte {
 	if model == "" {
 		model = request.Model
 	}
-	_, chat := x.caller.(openAI)
-	if chat && x.call.Route.Operation == llm.Chat && request.Stream && !request.IncludeUsage {
+	_, asks := x.caller.(openAI) // others tell it anyway
+	if asks && request.Stream && !request.IncludeUsage {
 		x.strip = true
 		return request.PatchUsage(body, model)
 	}
