@@ -65,4 +65,5 @@ const (
 	UsageDelta
 	End
 	Failed
+	Awake // nothing is said, and the provider is there: connections stay open for it. No speaker hears it
 )

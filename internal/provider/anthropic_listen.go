@@ -74,6 +74,8 @@ func (l *anthropicListener) listen(e llm.Event, say func(*llm.Delta)) {
 		l.delta(event.Get("index").Int(), event.Get("delta"), say)
 	case "content_block_stop":
 		l.stop(event.Get("index").Int(), say)
+	case "ping":
+		say(&llm.Delta{Kind: llm.Awake})
 	case "message_delta":
 		if reason := event.Get("delta.stop_reason").Str; reason != "" {
 			finish := anthropicFinish(reason)

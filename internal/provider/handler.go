@@ -149,9 +149,7 @@ func (x *exchange) put() (*gateway.Call, error) {
 	case put.Path == "" && op == llm.CountTokens:
 		return nil, x.read()
 	case put.Path == "" || !native && op != llm.Chat:
-		e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", call.LLM.Model, strings.ReplaceAll(string(op), "_", " "))
-		e.Param = "model"
-		return nil, e
+		return nil, x.incapable(strings.ReplaceAll(string(op), "_", " "), "model")
 	case !native:
 		body, err := x.translated()
 		if err != nil {
@@ -173,8 +171,8 @@ func (x *exchange) patched() []byte {
 	if model == "" {
 		model = request.Model
 	}
-	_, chat := x.caller.(openAI)
-	if chat && x.call.Route.Operation == llm.Chat && request.Stream && !request.IncludeUsage {
+	_, asks := x.caller.(openAI) // others tell it anyway
+	if asks && request.Stream && !request.IncludeUsage {
 		x.strip = true
 		return request.PatchUsage(body, model)
 	}

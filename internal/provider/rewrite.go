@@ -94,11 +94,20 @@ func (r *rewrite) event(e llm.Event, chunk llm.Chunk) {
 	}
 }
 
+// awake is a comment, which no library hears and every proxy sees.
+const awake = ": awake\n\n"
+
 // said writes one step for the client: one beginning, whether or not the provider
 // has said it, and nothing after the end.
 func (r *rewrite) said(d *llm.Delta) {
 	start := d.Kind == llm.Start
-	if r.over || start && r.begun {
+	switch {
+	case r.over || start && r.begun:
+		return
+	case d.Kind == llm.Awake:
+		if r.begun {
+			r.ready = append(r.ready, awake...)
+		}
 		return
 	}
 	if !r.begun && !start && d.Kind != llm.Failed {

@@ -54,12 +54,18 @@ func (x *exchange) translated() ([]byte, error) {
 	fields := strings.Join(slices.Compact(cannot), ",")
 	if !x.settings.DropUnsupported {
 		x.call.Note("dialect", "refused", append(facts, gateway.Fact{Key: "fields", Value: fields})...)
-		e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", x.call.LLM.Model, fields)
-		e.Param = cannot[0]
-		return nil, e
+		return nil, x.incapable(fields, cannot[0])
 	}
 	x.call.Note("dialect", "translated", append(facts, gateway.Fact{Key: "dropped", Value: fields})...)
 	return body, nil
+}
+
+// incapable is the error of a call that this provider cannot answer. Another one
+// may.
+func (x *exchange) incapable(of, param string) error {
+	e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", x.call.LLM.Model, of)
+	e.Param, e.Reason = param, "no_capability"
+	return e
 }
 
 // rewritten makes the Reply of a whole answer in another dialect.
