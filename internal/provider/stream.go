@@ -144,14 +144,11 @@ func (s *stream) event(e llm.Event) {
 	if s.ending && string(e.Data) != "[DONE]" && !llm.Valid(e.Data) {
 		return
 	}
-	if s.failure != nil {
-		return // nothing after it is a part of the answer, however it was cut
-	}
 	chunk := s.speaks.event(s.answer, e)
 	s.rewrite.event(e, chunk)
 	s.done = s.done || chunk.Done
 	switch {
-	case chunk.Failure != nil:
+	case chunk.Failure != nil && s.failure == nil:
 		s.failure = chunk.Failure
 	case chunk.Semantic && s.failure == nil: // what comes after a failure is no answer, however the network cuts it
 		s.token()
