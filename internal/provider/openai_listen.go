@@ -60,13 +60,19 @@ func openAIFinish(reason string) llm.Finish {
 // openAIListener reads a stream of chunks.
 type openAIListener struct {
 	begun bool
-	calls map[[2]int]bool // by choice and index: which tool calls have begun
-	named map[int]bool    // which choices have any
+	calls map[[2]int]openAIHeard // by choice and index: the tool calls under way
+	count map[int]int            // by choice: how many have begun
+}
+
+// openAIHeard is a tool call that is arriving.
+type openAIHeard struct {
+	call int
+	id   string
 }
 
 // listener implements [dialect].
 func (openAI) listener() listener {
-	return &openAIListener{calls: map[[2]int]bool{}, named: map[int]bool{}}
+	return &openAIListener{calls: map[[2]int]openAIHeard{}, count: map[int]int{}}
 }
 
 // listen implements [listener].
@@ -105,7 +111,7 @@ func (l *openAIListener) choice(choice gjson.Result, say func(*llm.Delta)) {
 		return
 	}
 	reason := openAIFinish(finish)
-	if reason == llm.FinishStop && l.named[index] {
+	if reason == llm.FinishStop && l.count[index] > 0 {
 		reason = llm.FinishTools
 	}
 	say(&llm.Delta{Kind: llm.FinishDelta, Choice: index, Finish: reason})
@@ -141,14 +147,18 @@ func (l *openAIListener) delta(index int, delta gjson.Result, say func(*llm.Delt
 	})
 }
 
-// call reads a piece of a tool call. Its name comes with the first.
+// call reads a piece of a tool call. Its name comes with the first. Some providers
+// give all calls one index, or none: another id is another call.
 func (l *openAIListener) call(choice int, call gjson.Result, say func(*llm.Delta)) {
-	key := [2]int{choice, int(call.Get("index").Int())}
-	if !l.calls[key] {
-		l.calls[key], l.named[choice] = true, true
-		say(&llm.Delta{Kind: llm.CallStart, Choice: choice, Call: key[1], ID: call.Get("id").Str, Name: call.Get("function.name").Str})
+	key, id := [2]int{choice, int(call.Get("index").Int())}, call.Get("id").Str
+	heard, ok := l.calls[key]
+	if !ok || id != "" && heard.id != "" && id != heard.id {
+		heard = openAIHeard{l.count[choice], id}
+		l.calls[key] = heard
+		l.count[choice]++
+		say(&llm.Delta{Kind: llm.CallStart, Choice: choice, Call: heard.call, ID: id, Name: call.Get("function.name").Str})
 	}
 	if arguments := call.Get("function.arguments").Str; arguments != "" {
-		say(&llm.Delta{Kind: llm.ArgumentsDelta, Choice: choice, Call: key[1], Text: arguments})
+		say(&llm.Delta{Kind: llm.ArgumentsDelta, Choice: choice, Call: heard.call, Text: arguments})
 	}
 }

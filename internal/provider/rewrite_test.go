@@ -34,6 +34,7 @@ func TestTheUsageIsTakenOutOfAStreamThatWasNotAskedForIt(t *testing.T) {
 		{"Azure's first chunk has no choice and no usage", []string{`data: {"choices":[],"prompt_filter_results":[]}`, token, stopped, counted, last},
 			[]string{`data: {"choices":[],"prompt_filter_results":[]}`, token, stopped, last}, io.EOF},
 		{"an error after it", []string{token, counted, `data: {"error":{"message":"x"}}`}, []string{token, `data: {"error":{"message":"x"}}`}, io.EOF},
+		{"what comes after an error passes, too", []string{token, counted, `data: {"error":{"message":"x"}}`, last}, []string{token, `data: {"error":{"message":"x"}}`, last}, io.EOF},
 	} {
 		for _, lineEnd := range []string{"\n", "\r\n", "\r"} {
 			write := func(events []string) string {

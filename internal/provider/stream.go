@@ -150,7 +150,7 @@ func (s *stream) event(e llm.Event) {
 	switch {
 	case chunk.Failure != nil && s.failure == nil:
 		s.failure = chunk.Failure
-	case chunk.Semantic:
+	case chunk.Semantic && s.failure == nil: // what comes after a failure is no answer, however the network cuts it
 		s.token()
 	}
 }
