@@ -66,14 +66,11 @@ func (d *daemon) start(ctx context.Context) error {
 	if d.telemetry, err = telemetry.Open(ctx, options); err != nil {
 		return err
 	}
-	observer, err := observe.New(observe.Options{
+	observer := observe.New(observe.Options{
 		Telemetry: d.telemetry, Log: d.log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
 		Incoming: func() observe.Incoming { return observe.Incoming(d.live.Load().File.Telemetry.Incoming) },
 		Prices:   func() observe.Prices { return d.live.Load().File.LLM.Table },
 	})
-	if err != nil {
-		return err
-	}
 	d.process = &assemble.Process{
 		Observer: observer,
 		Pools:    upstream.NewPools(upstream.Options{Proxy: upstream.EnvironmentProxy(d.getenv)}),

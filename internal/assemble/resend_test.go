@@ -80,10 +80,7 @@ func (d *dying) post(t *testing.T, calls int, ln net.Listener, dial func(context
 		}
 	})
 	measured, _ := telemetrytest.New(t)
-	observer, err := observe.New(observe.Options{Telemetry: measured, Log: zerolog.Nop(), Names: telemetry.GenAI("v1.41")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	observer := observe.New(observe.Options{Telemetry: measured, Log: zerolog.Nop(), Names: telemetry.GenAI("v1.41")})
 	pools := upstream.NewPools(upstream.Options{Dial: dial})
 	wire, err := pools.Open("orders", upstream.Settings{URL: "http://" + ln.Addr().String()})
 	if err != nil {

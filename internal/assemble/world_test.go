@@ -50,14 +50,11 @@ func newWorld(t testing.TB, yaml, script string, getenv func(string) string, lev
 	measured, recorder := telemetrytest.New(t)
 	w.recorder = recorder
 	log := telemetry.Logger(&w.log, level)
-	observer, err := observe.New(observe.Options{
+	observer := observe.New(observe.Options{
 		Telemetry: measured, Log: log, Names: telemetry.GenAI(file.Telemetry.GenAIConventions),
 		Incoming: func() observe.Incoming { return observe.Incoming(file.Telemetry.Incoming) },
 		Prices:   func() observe.Prices { return file.LLM.Table },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.memory = policy.NewMemory(int64(file.Limits.Buffered))
 	seed := rand.Uint64()
 	t.Logf("the seed of the faults is %d", seed)

@@ -47,7 +47,7 @@ type Observer struct {
 }
 
 // New returns an observer that reports to o.Telemetry.
-func New(o Options) (*Observer, error) {
+func New(o Options) *Observer {
 	incoming := o.Incoming
 	if incoming == nil {
 		incoming = func() Incoming { return Automatic }
@@ -61,7 +61,7 @@ func New(o Options) (*Observer, error) {
 		names:     o.Names,
 		prices:    o.Prices,
 		models:    distinct{limit: maxNames},
-	}, nil
+	}
 }
 
 // maxNames bounds the model names that become names of spans and metric series.

@@ -32,11 +32,7 @@ func newJoints(t *testing.T, conventions string) *joints {
 	t.Helper()
 	measured, recorder := telemetrytest.New(t)
 	j := &joints{Recorder: recorder}
-	var err error
-	j.observer, err = observe.New(observe.Options{Telemetry: measured, Log: zerolog.New(zerolog.SyncWriter(&j.log)), Names: telemetry.GenAI(conventions)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	j.observer = observe.New(observe.Options{Telemetry: measured, Log: zerolog.New(zerolog.SyncWriter(&j.log)), Names: telemetry.GenAI(conventions)})
 	return j
 }
 
