@@ -72,6 +72,9 @@ func TestAnExperimentRunsInTheDaemon(t *testing.T) {
 	if status, _ := tell(http.MethodDelete, "/faults/down", ""); status != 200 {
 		t.Errorf("it cannot be stopped: %d", status)
 	}
+	if status, answer := tell(http.MethodGet, "/faults", ""); status != 200 || answer != "{\"faults\":[]}\n" {
+		t.Errorf("and then there are %d %s", status, answer)
+	}
 	if got := d.chat("other", ""); got.StatusCode != 200 {
 		t.Errorf("when it is stopped, another model: %d %s", got.StatusCode, got.body)
 	}

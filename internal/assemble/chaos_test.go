@@ -2,6 +2,8 @@ package assemble_test
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,15 +17,16 @@ import (
 // which they can.
 const chaos = `
 upstreams:
-  a: {url: "mock:", dialect: openai, default: true}
+  a: {url: "mock:", dialect: openai}
   b: {url: "mock:", dialect: openai}
   c: {url: "mock:", dialect: openai}
   d: {url: "mock:", dialect: openai}
+  calm: {url: "mock:", dialect: openai, default: true}
 models:
   troubled:
     targets: [{upstream: a, model: mock}, {upstream: b, model: mock}, {upstream: c, model: mock}, {upstream: d, model: mock}]
     attempt:
-      hedge: {after: 2s, share: 0.1}
+      hedge: {after: 2s, share: 0.01}
       retry: {attempts: 3}
       concurrency: {max: 500, queue: 2000, wait: 1m}
       timeout: {first_token: 5s, idle: 5s}
@@ -83,7 +86,11 @@ func TestWhateverFailsEachStreamIsWholeOrSaysThatItIsNot(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		t.Logf("%v", counted)
+		attempts := attemptsAt(t, w.recorder.Metrics())
+		t.Logf("%v, by attempts %v", counted, attempts)
+		if most := calls * 125 / 100; attempts["a"] == 0 || attempts["a"] > most {
+			t.Errorf("%v attempts for %d calls: what fails is asked too often, or not at all", attempts, calls)
+		}
 		if counted["whole"] < calls*3/4 || counted["broken off, and said so"] == 0 || counted["refused"] > 0 {
 			t.Errorf("of %d calls: %v", calls, counted)
 		}
@@ -93,4 +100,19 @@ func TestWhateverFailsEachStreamIsWholeOrSaysThatItIsNot(t *testing.T) {
 			t.Errorf("%d bytes of buffer memory were not given back", used)
 		}
 	})
+}
+
+// attemptsAt counts the attempts at each upstream, as the metrics have them.
+func attemptsAt(t *testing.T, metrics string) map[string]int {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^http\.client\.request\.duration \{.*service\.peer\.name=(\w+).*\} (\d+)$`)
+	counted := map[string]int{}
+	for _, match := range line.FindAllStringSubmatch(metrics, -1) {
+		n, err := strconv.Atoi(match[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted[match[1]] += n
+	}
+	return counted
 }

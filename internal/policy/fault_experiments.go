@@ -85,7 +85,7 @@ func (f *Faults) Stop(name string) (stopped bool) {
 // List returns the experiments that are running.
 func (f *Faults) List() []Injection {
 	f.change(func(list []Injection) []Injection { return list })
-	return slices.Clone(f.running())
+	return append([]Injection{}, f.running()...) // also in JSON an empty list, and not nothing
 }
 
 // change replaces the list, and leaves out what has ended.
