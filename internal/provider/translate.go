@@ -64,7 +64,7 @@ func (x *exchange) translated() ([]byte, error) {
 // may.
 func (x *exchange) incapable(of, param string) error {
 	e := gateway.Errorf(gateway.Invalid, "the provider of the model %q cannot do %s", x.call.LLM.Model, of)
-	e.Param, e.Reason = param, "no_capability"
+	e.Param, e.Reason, e.Failure = param, "no_capability", gateway.FailRefused
 	return e
 }
 
