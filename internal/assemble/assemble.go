@@ -188,6 +188,9 @@ func (b *builder) entries() []*route.Entry {
 			Handler: b.pipeline(named, *r.Admission, b.service(r)),
 		})
 	}
+	if !b.file.LLM.Off && b.file.LLM.Passthrough {
+		entries = append(entries, b.rest()...)
+	}
 	return entries
 }
 

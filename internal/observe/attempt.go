@@ -54,7 +54,7 @@ type sending struct {
 func (s *sending) begin(ctx context.Context) context.Context {
 	target := s.call.Attempt.Target
 	name := s.call.Method
-	if route := s.call.Route; target.Provider != "" && route != nil && route.Operation != llm.Models {
+	if route := s.call.Route; target.Provider != "" && route != nil && route.Operation != llm.Models && route.Operation != "" {
 		s.operation = route.Operation
 		s.model = s.observer.models.name(target.Model)
 		name = string(s.operation) + " " + s.model
