@@ -188,7 +188,10 @@ func (b *builder) entries() []*route.Entry {
 			Handler: b.pipeline(named, *r.Admission, b.service(r)),
 		})
 	}
-	return append(entries, b.passEntries()...)
+	if !b.file.LLM.Off && b.file.LLM.Passthrough {
+		entries = append(entries, b.rest()...)
+	}
+	return entries
 }
 
 // pipeline puts the joint and the admission stretch in front of a route.

@@ -74,6 +74,14 @@ type Body struct {
 // Replayable reports whether the body can be sent more than once.
 func (b *Body) Replayable() bool { return b.Reader == nil }
 
+// Extend lets the client send a larger body than most routes take.
+func (b *Body) Extend(limit int64) {
+	if reader, ok := b.Reader.(interface{ Extend(limit int64) }); ok {
+		reader.Extend(limit)
+		b.Limit = limit
+	}
+}
+
 // shared is what a call and its copies for attempts have in common.
 type shared struct {
 	mu       sync.Mutex

@@ -44,6 +44,9 @@ func (b *clientBody) abandon() {
 	}
 }
 
+// Extend raises the limit for a route that takes larger bodies.
+func (b *clientBody) Extend(limit int64) { b.limit = max(b.limit, limit) }
+
 // Read implements io.Reader.
 func (b *clientBody) Read(p []byte) (int, error) {
 	if b.err == nil && b.length > b.limit {

@@ -50,6 +50,10 @@ func newCall(r *http.Request, from *client, control *http.ResponseController, li
 		call.Refused = refused(refusal)
 		call.Method, call.Path, call.Query, call.Host = refusal.Method, refusal.Path, "", ""
 	}
+	if call.Refused == nil && upgrades(call.Header["Upgrade"]) {
+		call.Refused = gateway.Errorf(gateway.NotImplemented, "WebSocket is not passed on")
+		call.Refused.Reason = "websocket"
+	}
 	takeCredential(call)
 	takeExplain(call)
 	clean(call, r, from)
@@ -92,6 +96,19 @@ func refused(r strict.Refusal) *gateway.Error {
 		e.Allow = methods
 	}
 	return e
+}
+
+// upgrades reports whether a client wants to go on in WebSocket. Passed on as if
+// it did not, its call would end in an answer that makes no sense to it.
+func upgrades(to []string) bool {
+	return slices.ContainsFunc(to, func(line string) bool {
+		for word := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(word), "websocket") {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // hostOnly returns a Host header's host, in lower case, without its port.

@@ -85,6 +85,9 @@ func (l Limits) Check(p check.Problems) {
 	if l.Body < 1 || l.Body > 4<<30 {
 		p.Addf("body", "must be between 1B and 4GiB, is %s", l.Body)
 	}
+	if l.Upload < l.Body || l.Upload > 1<<40 {
+		p.Addf("upload", "must be between limits.body (%s) and 1TiB, is %s", l.Body, l.Upload)
+	}
 	if l.Head < 1<<10 || l.Head > 1<<20 {
 		p.Addf("head", "must be between 1KiB and 1MiB, is %s", l.Head)
 	}

@@ -17,6 +17,7 @@ type Listen struct {
 // Limits bound what one client, and all of them together, may take.
 type Limits struct {
 	Body        check.Size `yaml:"body"`        // bytes of one request's body, decoded
+	Upload      check.Size `yaml:"upload"`      // the same, where it passes through to a provider unread
 	Head        check.Size `yaml:"head"`        // bytes of one request's line and headers
 	URI         check.Size `yaml:"uri"`         // bytes of a request target
 	Headers     int        `yaml:"headers"`     // header lines of one request
@@ -36,7 +37,7 @@ func DefaultListen() Listen { return Listen{Data: "127.0.0.1:8080", Probe: ":909
 
 // DefaultLimits are the limits of an empty file.
 func DefaultLimits() Limits {
-	return Limits{Body: 10 << 20, Head: 64 << 10, URI: 8 << 10, Headers: 100, Buffered: 256 << 20, Connections: 20000}
+	return Limits{Body: 10 << 20, Upload: 512 << 20, Head: 64 << 10, URI: 8 << 10, Headers: 100, Buffered: 256 << 20, Connections: 20000}
 }
 
 // DefaultDrain is the drain of an empty file.
