@@ -17,8 +17,16 @@ type Prices interface {
 
 const nanoPerUSD = 1e9
 
-// priced reports whether the attempt may cost something.
-func (s *sending) priced() bool { return s.operation != "" && s.observer.prices != nil }
+// priced reports whether the attempt may cost something. What a provider is asked
+// to do that the gateway does not read, such as a picture, costs something unknown.
+func (s *sending) priced() bool {
+	if s.observer.prices == nil {
+		return false
+	}
+	route := s.call.Route
+	unread := route != nil && route.Operation == "" && s.call.Attempt.Target.Provider != "" && s.call.Method == http.MethodPost
+	return s.operation != "" || unread
+}
 
 // charge finds out what the attempt cost. It is asked when the attempt ends,
 // whoever ended it.
@@ -64,6 +72,9 @@ type costKey struct{ upstream, model string }
 type ofCost struct{ usd, unknown *telemetry.CounterSeries }
 
 func (m *metrics) bindCost(key costKey) ofCost {
-	list := []attribute.KeyValue{telemetry.SpanwayUpstream.String(key.upstream), telemetry.GenAIRequestModel.String(key.model)}
+	list := []attribute.KeyValue{telemetry.SpanwayUpstream.String(key.upstream)}
+	if key.model != "" {
+		list = append(list, telemetry.GenAIRequestModel.String(key.model))
+	}
 	return ofCost{m.cost.Series(list...), m.costUnknown.Series(list...)}
 }
