@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
 )
 
 // Admission holds the policies that a call meets once, in the order in which it
 // meets them. The file turns them on and sets them; it does not reorder them.
 type Admission struct {
-	Auth *Auth `yaml:"auth"`
+	Auth   *Auth   `yaml:"auth"`
+	Redact *Redact `yaml:"redact"`
 }
 
 // Attempt holds the policies that stand around each attempt, outermost first.
@@ -51,7 +53,8 @@ type Tools struct {
 // Admit returns the admission stretch of a route.
 //
 // The order is an argument: auth before anything is read, counted or kept; read
-// before anything asks what the body says; scope as soon as the model is known.
+// before anything asks what the body says; scope as soon as the model is known; redact
+// before anything is kept or sent.
 func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 	var policies []gateway.Policy
 	auth := a.Auth != nil && a.Auth.On
@@ -62,6 +65,9 @@ func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 		policies = append(policies, Read(route.Operation, tools.Memory))
 		if auth {
 			policies = append(policies, Scope(tools.Callers))
+		}
+		if a.Redact != nil && route.Operation != llm.Models {
+			policies = append(policies, a.Redact.Policy(route.Operation))
 		}
 	}
 	return policies
