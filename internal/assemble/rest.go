@@ -11,7 +11,7 @@ import (
 )
 
 // rest is the route of what is for a provider and has none of its own; none where
-// there is no provider. It comes last.
+// there is no provider, or calls are redacted. It comes last.
 func (b *builder) rest() []*route.Entry {
 	rest := &route.Rest{Upstreams: map[string]route.Whole{}, Largest: int64(b.file.Limits.Upload), Taken: taken}
 	for name, w := range b.wires {
@@ -30,7 +30,7 @@ func (b *builder) rest() []*route.Entry {
 			}),
 		}
 	}
-	if len(rest.Upstreams) == 0 {
+	if len(rest.Upstreams) == 0 || b.file.Admission.Redact != nil { // what is not read cannot be redacted
 		return nil
 	}
 	named := &gateway.Route{Name: "/v1/*", Template: "/v1/*"}

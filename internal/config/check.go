@@ -169,6 +169,9 @@ func (f *File) checkRoutes(p check.Problems) {
 		} else {
 			names[r.Name] = i
 		}
+		if r.Admission != nil && r.Admission.Redact != f.Admission.Redact {
+			p.At(i, "admission").Addf("redact", "must be absent: only calls to models are redacted, by what stands in admission.redact")
+		}
 		for j, target := range f.targets(p.At(i), r.Targets) {
 			at := p.At(i, "targets", j)
 			if target.Model != "" {

@@ -14,6 +14,6 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[Model]():            {"split"},
 	reflect.TypeFor[Route]():            {"split", "versions"},
 	reflect.TypeFor[policy.Key]():       {"limits", "budget"},
-	reflect.TypeFor[policy.Admission](): {"guard", "redact", "limit", "budget", "cache", "shadow"},
+	reflect.TypeFor[policy.Admission](): {"guard", "limit", "budget", "cache", "shadow"},
 	reflect.TypeFor[Telemetry]():        {"keep"},
 }

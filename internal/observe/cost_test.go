@@ -60,12 +60,9 @@ func TestWhatIsBilledIsPricedAndWhatIsNotKnownIsSaidSo(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			measured, recorder := telemetrytest.New(t)
-			observer, err := observe.New(observe.Options{
+			observer := observe.New(observe.Options{
 				Telemetry: measured, Log: zerolog.Nop(), Names: telemetry.GenAI("v1.41"), Prices: func() observe.Prices { return thousand{} },
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
 			call := gateway.NewCall(test.method, "/v1/x", nil)
 			call.Route = &gateway.Route{Name: "x", Template: "/v1/x", Operation: test.op}
 			gatewaytest.DoCall(t.Context(), observer.Call(gateway.Chain(test.next, observer.Attempt(&test.target))), call)

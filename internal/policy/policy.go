@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
 )
 
 // Admission holds the policies that a call meets once, in the order in which it
 // meets them. The file turns them on and sets them; it does not reorder them.
 type Admission struct {
 	Auth         *Auth   `yaml:"auth"`
+	Redact       *Redact `yaml:"redact"`
 	OnClientGone Leaving `yaml:"on_client_gone"`
 }
 
@@ -52,8 +54,9 @@ type Tools struct {
 // Admit returns the admission stretch of a route.
 //
 // The order is an argument: auth before anything is read, counted or kept; read
-// before anything asks what the body says; scope as soon as the model is known;
-// the client's leaving last, because what comes before it is for the client alone.
+// before anything asks what the body says; scope as soon as the model is known; redact
+// before anything is kept or sent; the client's leaving last, because what comes before it
+// is for the client alone.
 func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 	var policies []gateway.Policy
 	auth := a.Auth != nil && a.Auth.On
@@ -64,6 +67,9 @@ func (a Admission) Admit(route *gateway.Route, tools Tools) []gateway.Policy {
 		policies = append(policies, Read(route.Operation, tools.Memory))
 		if auth {
 			policies = append(policies, Scope(tools.Callers))
+		}
+		if a.Redact != nil && route.Operation != llm.Models {
+			policies = append(policies, a.Redact.Policy(route.Operation))
 		}
 	}
 	if a.OnClientGone != "" && a.OnClientGone != LeavingCancels {
