@@ -113,7 +113,7 @@ func (r *Redact) Policy(operation llm.Operation) gateway.Policy {
 
 // readable refuses what would come back in a form in which nothing is found.
 func readable(call *gateway.Call) error {
-	param := ""
+	var param string
 	switch {
 	case call.LLM.Stream:
 		param = "stream"

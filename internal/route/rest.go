@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -36,7 +37,7 @@ func (r *Rest) Handle(ctx context.Context, call *gateway.Call) (*gateway.Reply, 
 	whole, ok := r.Upstreams[name]
 	_, anthropic := call.Header["Anthropic-Version"]
 	switch path, err := url.PathUnescape(call.Path); {
-	case err != nil || r.Taken(strings.ToLower(strings.TrimRight(path, "/"))) && call.Method == "POST":
+	case err != nil || r.Taken(strings.ToLower(strings.TrimRight(path, "/"))) && call.Method == http.MethodPost:
 		// A route that reads the body is meant: nothing may go past it by a spelling.
 		return nil, refuse(call, "there is nothing at %s %s", call.Method, call.Path)
 	case !ok && by == "header":
