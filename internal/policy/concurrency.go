@@ -55,6 +55,9 @@ func (c *Concurrency) Policy(target *gateway.Target, tools Tools) gateway.Policy
 			began := time.Now()
 			reply, err := next.Handle(ctx, call)
 			took, told := time.Since(began), sampleOf(gateway.FailureOf(reply, err), err)
+			if ctx.Err() != nil {
+				told = noSample // it was the call's own time that was over
+			}
 			if err != nil {
 				room.leave(took, told)
 				return nil, err

@@ -254,3 +254,30 @@ func TestTheAdaptiveBoundStaysWithinItsOwn(t *testing.T) {
 		}
 	})
 }
+
+func TestACallersHasteDoesNotLowerTheAdaptiveBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := gateway.HandlerFunc(func(ctx context.Context, _ *gateway.Call) (*gateway.Reply, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		})
+		tools := policy.Tools{Limiters: new(policy.Limiters)}
+		limit := policy.Concurrency{Max: 6, Min: 1, Adaptive: true}
+		h := gateway.Chain(slow, limit.Policy(smart, tools))
+		for range 20 {
+			hasty, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, gateway.Errorf(gateway.UpstreamTimeout, "the caller waits no longer"))
+			_, _ = h.Handle(hasty, aChat())
+			cancel()
+		}
+		patient, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for i := range 6 {
+			go func() {
+				if _, err := h.Handle(patient, aChat()); gateway.AsError(err).Code == gateway.Overloaded {
+					t.Errorf("there is no room for call %d", i+1)
+				}
+			}()
+			synctest.Wait()
+		}
+	})
+}

@@ -42,8 +42,8 @@ func retryAfter(h http.Header, now time.Time) (wait time.Duration, asked bool) {
 }
 
 // longAgo tells a number of seconds from a moment in Unix time: nobody asks to be
-// left alone for years.
-const longAgo = 30 * 24 * time.Hour
+// left alone for decades.
+const longAgo = 1e9 * time.Second
 
 // until reads a wait: seconds, whole or not; a duration as in Go; or the moment
 // when it ends, as HTTP, RFC 3339 or Unix write it. A moment that has passed is

@@ -17,6 +17,7 @@ func TestRetryAfterIsReadInAllItsSpellings(t *testing.T) {
 		{"nothing", nil, none},
 		{"seconds", map[string]string{"Retry-After": "7"}, 7 * time.Second},
 		{"a part of a second", map[string]string{"Retry-After": "0.25"}, 250 * time.Millisecond},
+		{"a year", map[string]string{"Retry-After": "31536000"}, 365 * 24 * time.Hour},
 		{"now", map[string]string{"Retry-After": "0"}, 0},
 		{"a date", map[string]string{"Retry-After": "Sun, 01 Mar 2026 12:00:09 GMT"}, 9 * time.Second},
 		{"an old kind of date", map[string]string{"Retry-After": "Sunday, 01-Mar-26 12:00:09 GMT"}, 9 * time.Second},

@@ -41,6 +41,7 @@ func (x *exchange) failed(at moment, cause error) error {
 	e, ok := errors.AsType[*gateway.Error](err)
 	switch {
 	case !ok:
+	case error(e) == context.Cause(x.ctx): // whoever asks waits no longer, which may be a matter of a millisecond
 	case e.Code == gateway.UpstreamFailed && at == beforeHead && x.attempt.Reused && !x.began:
 	case e.Code == gateway.UpstreamFailed, e.Code == gateway.UpstreamTimeout:
 		x.endpoint.failed(x.upstream.pool.health)

@@ -310,16 +310,20 @@ func TestHandshakeStalls(t *testing.T) {
 	})
 }
 
-// Whoever bounds a call may say what its end means.
+// Whoever bounds a call may say what its end means; it is no fault of the endpoint.
 func TestCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := open(t, &server{play: func(_ *server, c net.Conn) { _, _ = io.Copy(io.Discard, c) }}, Settings{})
+		u := open(t, &server{play: func(_ *server, c net.Conn) { _, _ = io.Copy(io.Discard, c) }},
+			Settings{Health: Health{FailAfter: 1, ReviveIn: time.Minute}})
 		defer u.Close()
 		want := gateway.Errorf(gateway.UpstreamTimeout, "no answer within 1s in all")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, want)
 		defer cancel()
 		if _, err := u.Handle(ctx, newCall("GET")); err != error(want) {
 			t.Errorf("got %v", err)
+		}
+		if ok, state := u.State(); !ok {
+			t.Errorf("a caller's haste has put out an endpoint: %s", state)
 		}
 	})
 }
