@@ -80,7 +80,7 @@ func (o outcome) forbidsRetry() bool {
 // retryAfter says how long the upstream asks to be left alone.
 func (o outcome) retryAfter(now time.Time) (wait time.Duration, asked bool) {
 	if o.reply != nil {
-		return retryAfter(o.reply.Header, now)
+		return gateway.RetryAfter(o.reply.Header, now)
 	}
 	wait = gateway.AsError(o.err).RetryAfter
 	return wait, wait > 0

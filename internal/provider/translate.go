@@ -121,16 +121,17 @@ func (x *exchange) refused(reply *gateway.Reply) (*gateway.Reply, error) {
 // with the status that goes with it. Whoever retries or falls back then needs to
 // know one kind of failure only.
 func (x *exchange) failed(reply *gateway.Reply, failure *llm.Failure) *gateway.Reply {
+	reply.Failure = inside(failure) // before it is closed: its key is judged by it
 	if x.asked != nil {
 		reply = x.retold(reply, failure.Status(), failure)
-		reply.Outcome, reply.Failure = gateway.UpstreamError, inside(failure)
+		reply.Outcome = gateway.UpstreamError
 		return reply
 	}
 	header := reply.Header
 	header["Content-Type"] = contentJSON
 	reply.Close()
 	again := gateway.NewReply(failure.Status(), header, bytes.NewReader(failure.Body), int64(len(failure.Body)), nil)
-	again.Attempt, again.Outcome, again.Failure = reply.Attempt, gateway.UpstreamError, inside(failure)
+	again.Attempt, again.Outcome, again.Failure = reply.Attempt, gateway.UpstreamError, reply.Failure
 	return again
 }
 

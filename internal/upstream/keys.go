@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -95,20 +94,21 @@ func (r *keyring) other(than *key) bool {
 }
 
 // watch benches a key for what its provider answers. It waits for the reply's
-// end: by then somebody who can read it may have said what kind of failure it is.
+// end: by then somebody who can read it may have said what kind of failure it is,
+// also of one that came with status 200.
 func (r *keyring) watch(call *gateway.Call, k *key, reply *gateway.Reply) {
-	if reply.Status < http.StatusBadRequest || reply.Status == http.StatusForbidden && !r.model {
+	if reply.Status == http.StatusForbidden && !r.model {
 		return
-	}
-	wait, ok := retryAfter(reply.Header, time.Now())
-	if !ok {
-		wait = benchDefault
 	}
 	reply.OnDone(func(reply *gateway.Reply) {
 		switch failure := gateway.FailureOf(reply, nil); failure {
 		case gateway.FailAuth, gateway.FailBilling:
 			r.leaveOut(call, k, failure, benchLong)
 		case gateway.FailRateLimited:
+			wait, asked := gateway.RetryAfter(reply.Header, time.Now())
+			if !asked {
+				wait = benchDefault
+			}
 			r.leaveOut(call, k, failure, min(wait, benchLong))
 		}
 	})
@@ -128,22 +128,4 @@ func (r *keyring) leaveOut(call *gateway.Call, k *key, why gateway.Failure, wait
 	}
 	call.Note("key", "benched", gateway.Fact{Key: "key", Value: k.id}, gateway.Fact{Key: "why", Value: string(why)},
 		gateway.Fact{Key: "for", Value: wait.Round(time.Millisecond).String()})
-}
-
-// retryAfter reads how long a provider wants to be left alone: milliseconds
-// (Azure's and OpenAI's field), seconds, or a date.
-func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
-	for _, form := range []struct {
-		name string
-		unit time.Duration
-	}{{"Retry-After-Ms", time.Millisecond}, {"Retry-After", time.Second}} {
-		text := header.Get(form.name)
-		if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 0 {
-			return time.Duration(min(n*float64(form.unit), float64(benchLong))), true
-		}
-		if at, err := http.ParseTime(text); err == nil {
-			return max(at.Sub(now), 0), true
-		}
-	}
-	return 0, false
 }

@@ -1,16 +1,17 @@
-package policy
+package gateway
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// retryAfter reads how long an upstream asks to be left alone, in all the
+// RetryAfter reads how long an upstream asks to be left alone, in all the
 // spellings that there are: first what is meant for those who retry, then the
 // resets of its quotas, of which only those that are used up matter.
-func retryAfter(h http.Header, now time.Time) (wait time.Duration, asked bool) {
+func RetryAfter(h http.Header, now time.Time) (wait time.Duration, asked bool) {
 	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms >= 0 {
 		return seconds(ms / 1000)
 	}
@@ -53,7 +54,7 @@ func until(text string, now time.Time) (wait time.Duration, ok bool) {
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
 		switch {
 		case n > 1e15: // no moment that anybody means
-			return 0, false
+			return seconds(n)
 		case n > 1e3*float64(now.Unix())/2: // in milliseconds
 			return max(time.UnixMilli(int64(n)).Sub(now), 0), true
 		case n > longAgo.Seconds():
@@ -72,9 +73,10 @@ func until(text string, now time.Time) (wait time.Duration, ok bool) {
 	return 0, false
 }
 
+// seconds is a wait of so many, and of [longAgo] where they are more.
 func seconds(n float64) (wait time.Duration, ok bool) {
-	if !(n >= 0 && n < longAgo.Seconds()) { // not the other way round: it may be no number
+	if !(n >= 0 && n <= math.MaxFloat64) { // not the other way round: it may be no number
 		return 0, false
 	}
-	return time.Duration(n * float64(time.Second)), true
+	return time.Duration(min(n, longAgo.Seconds()) * float64(time.Second)), true
 }

@@ -1,4 +1,4 @@
-package policy
+package gateway
 
 import (
 	"net/http"
@@ -18,6 +18,8 @@ func TestRetryAfterIsReadInAllItsSpellings(t *testing.T) {
 		{"seconds", map[string]string{"Retry-After": "7"}, 7 * time.Second},
 		{"a part of a second", map[string]string{"Retry-After": "0.25"}, 250 * time.Millisecond},
 		{"a year", map[string]string{"Retry-After": "31536000"}, 365 * 24 * time.Hour},
+		{"for ever", map[string]string{"Retry-After": "99999999999999999999"}, longAgo},
+		{"milliseconds for ever", map[string]string{"Retry-After-Ms": "1e20"}, longAgo},
 		{"now", map[string]string{"Retry-After": "0"}, 0},
 		{"a date", map[string]string{"Retry-After": "Sun, 01 Mar 2026 12:00:09 GMT"}, 9 * time.Second},
 		{"an old kind of date", map[string]string{"Retry-After": "Sunday, 01-Mar-26 12:00:09 GMT"}, 9 * time.Second},
@@ -49,7 +51,7 @@ func TestRetryAfterIsReadInAllItsSpellings(t *testing.T) {
 		for name, value := range c.header {
 			h.Set(name, value)
 		}
-		got, asked := retryAfter(h, now)
+		got, asked := RetryAfter(h, now)
 		if !asked {
 			got = none
 		}
