@@ -10,7 +10,7 @@ import (
 
 // prompt implements [dialect].
 func (anthropic) prompt(body []byte) (*llm.Prompt, error) {
-	r := anthropicReader{p: &llm.Prompt{Asked: body, IncludeUsage: true}}
+	r := anthropicReader{reader: reader{&llm.Prompt{Asked: body, IncludeUsage: true}}}
 	err := each(gjson.ParseBytes(body), func(key, value gjson.Result) error { return r.field(key.Str, value) })
 	if err != nil {
 		return nil, err
@@ -24,12 +24,9 @@ func (anthropic) prompt(body []byte) (*llm.Prompt, error) {
 
 // anthropicReader reads one request.
 type anthropicReader struct {
-	p      *llm.Prompt
-	system []llm.Message
-}
+	reader
 
-func (r *anthropicReader) own(name string, value gjson.Result) {
-	r.p.Own = append(r.p.Own, llm.Field{Name: name, Value: []byte(value.Raw)})
+	system []llm.Message
 }
 
 // field reads one field of the request. What only marks places for a cache says
@@ -138,9 +135,7 @@ func (r *anthropicReader) tools(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("tools", "a list")
 	}
-	i := -1
-	return each(value, func(_, tool gjson.Result) error {
-		i++
+	return elements(value, func(i int, tool gjson.Result) error {
 		schema := tool.Get("input_schema")
 		if kind := tool.Get("type").Str; kind != "" && kind != "custom" || !schema.IsObject() {
 			r.own(fmt.Sprintf("tools.%d", i), tool) // one that Anthropic runs, or knows without being told
@@ -175,9 +170,7 @@ func (r *anthropicReader) messages(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("messages", "a list")
 	}
-	i := -1
-	return each(value, func(_, message gjson.Result) error {
-		i++
+	return elements(value, func(i int, message gjson.Result) error {
 		at := fmt.Sprintf("messages.%d", i)
 		m := llm.Message{}
 		switch role := message.Get("role").Str; role {
@@ -215,23 +208,10 @@ func (r *anthropicReader) messages(value gjson.Result) error {
 }
 
 // content reads a text, or a list of blocks.
-func (r *anthropicReader) content(at string, value gjson.Result) (parts []llm.Part, err error) {
-	switch {
-	case value.Type == gjson.String:
-		return []llm.Part{{Kind: llm.Text, Text: value.Str}}, nil
-	case !value.IsArray():
-		return nil, mistyped(at, "a string or a list")
-	}
-	i := -1
-	err = each(value, func(_, block gjson.Result) error {
-		i++
-		part, known, err := r.block(fmt.Sprintf("%s.%d", at, i), block)
-		if known {
-			parts = append(parts, part)
-		}
-		return err
+func (r *anthropicReader) content(at string, value gjson.Result) ([]llm.Part, error) {
+	return partsOf(at, value, func(i int, block gjson.Result) (llm.Part, bool, error) {
+		return r.block(fmt.Sprintf("%s.%d", at, i), block)
 	})
-	return parts, err
 }
 
 // block reads one block. What is not known is one that only Anthropic has.

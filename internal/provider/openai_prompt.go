@@ -10,7 +10,7 @@ import (
 
 // prompt implements [dialect].
 func (openAI) prompt(body []byte) (*llm.Prompt, error) {
-	r := openAIReader{p: &llm.Prompt{Asked: body}}
+	r := openAIReader{reader: reader{&llm.Prompt{Asked: body}}}
 	err := each(gjson.ParseBytes(body), func(key, value gjson.Result) error { return r.field(key.Str, value) })
 	switch {
 	case err != nil:
@@ -22,11 +22,7 @@ func (openAI) prompt(body []byte) (*llm.Prompt, error) {
 }
 
 // openAIReader reads one request.
-type openAIReader struct{ p *llm.Prompt }
-
-func (r *openAIReader) own(name string, value gjson.Result) {
-	r.p.Own = append(r.p.Own, llm.Field{Name: name, Value: []byte(value.Raw)})
-}
+type openAIReader struct{ reader }
 
 // field reads one field of the request. The scan has looked at the numbers that
 // the gateway acts upon.
@@ -97,9 +93,7 @@ func (r *openAIReader) tools(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("tools", "a list")
 	}
-	i := -1
-	return each(value, func(_, tool gjson.Result) error {
-		i++
+	return elements(value, func(i int, tool gjson.Result) error {
 		function := tool.Get("function")
 		if tool.Get("type").Str != "function" || !function.IsObject() {
 			r.own(fmt.Sprintf("tools[%d]", i), tool)
@@ -150,9 +144,7 @@ func (r *openAIReader) messages(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("messages", "a list")
 	}
-	i := -1
-	return each(value, func(_, message gjson.Result) error {
-		i++
+	return elements(value, func(i int, message gjson.Result) error {
 		return r.message(fmt.Sprintf("messages[%d]", i), message)
 	})
 }
@@ -204,40 +196,27 @@ func (r *openAIReader) message(at string, value gjson.Result) error {
 }
 
 // content reads a message's content: a text, or a list of parts.
-func (r *openAIReader) content(at string, value gjson.Result) (parts []llm.Part, err error) {
-	switch {
-	case !value.Exists() || value.Type == gjson.Null:
+func (r *openAIReader) content(at string, value gjson.Result) ([]llm.Part, error) {
+	if !value.Exists() || value.Type == gjson.Null {
 		return nil, nil
-	case value.Type == gjson.String:
-		return []llm.Part{{Kind: llm.Text, Text: value.Str}}, nil
-	case !value.IsArray():
-		return nil, mistyped(at, "a string or a list")
 	}
-	i := -1
-	err = each(value, func(_, part gjson.Result) error {
-		i++
-		switch part.Get("type").Str {
-		case "text":
-			parts = append(parts, llm.Part{Kind: llm.Text, Text: part.Get("text").Str})
-		case "refusal":
-			parts = append(parts, llm.Part{Kind: llm.Refusal, Text: part.Get("refusal").Str})
-		case "image_url":
-			image := llm.Part{Kind: llm.Image, Detail: part.Get("image_url.detail").Str}
-			locate(&image, part.Get("image_url.url").Str)
-			parts = append(parts, image)
-		case "file":
-			data := part.Get("file.file_data").Str
-			if data == "" {
-				r.own(fmt.Sprintf("%s[%d]", at, i), part) // the id of a file that the provider keeps
-				return nil
-			}
-			file := llm.Part{Kind: llm.File, Name: part.Get("file.filename").Str}
-			locate(&file, data)
-			parts = append(parts, file)
-		default:
+	return partsOf(at, value, func(i int, part gjson.Result) (made llm.Part, known bool, err error) {
+		data := part.Get("file.file_data").Str
+		switch kind := part.Get("type").Str; {
+		case kind == "text":
+			made = llm.Part{Kind: llm.Text, Text: part.Get("text").Str}
+		case kind == "refusal":
+			made = llm.Part{Kind: llm.Refusal, Text: part.Get("refusal").Str}
+		case kind == "image_url":
+			made = llm.Part{Kind: llm.Image, Detail: part.Get("image_url.detail").Str}
+			locate(&made, part.Get("image_url.url").Str)
+		case kind == "file" && data != "":
+			made = llm.Part{Kind: llm.File, Name: part.Get("file.filename").Str}
+			locate(&made, data)
+		default: // the id of a file that the provider keeps is its own, too
 			r.own(fmt.Sprintf("%s[%d]", at, i), part)
+			return made, false, nil
 		}
-		return nil
+		return made, true, nil
 	})
-	return parts, err
 }

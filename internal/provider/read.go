@@ -19,6 +19,42 @@ func each(value gjson.Result, f func(key, value gjson.Result) error) (err error)
 	return err
 }
 
+// elements calls f for the elements of an array, until one of them is wrong.
+func elements(value gjson.Result, f func(i int, element gjson.Result) error) error {
+	i := -1
+	return each(value, func(_, element gjson.Result) error {
+		i++
+		return f(i, element)
+	})
+}
+
+// reader reads one request, whatever the dialect.
+type reader struct{ p *llm.Prompt }
+
+// own keeps a field that only a provider of the caller's dialect has.
+func (r reader) own(name string, value gjson.Result) {
+	r.p.Own = append(r.p.Own, llm.Field{Name: name, Value: []byte(value.Raw)})
+}
+
+// partsOf reads what was said or returned: a text, or a list of parts, each of
+// which read reads. A part that it does not know is none.
+func partsOf(at string, value gjson.Result, read func(i int, part gjson.Result) (made llm.Part, known bool, err error)) (parts []llm.Part, err error) {
+	switch {
+	case value.Type == gjson.String:
+		return []llm.Part{{Kind: llm.Text, Text: value.Str}}, nil
+	case !value.IsArray():
+		return nil, mistyped(at, "a string or a list")
+	}
+	err = elements(value, func(i int, part gjson.Result) error {
+		made, known, err := read(i, part)
+		if known {
+			parts = append(parts, made)
+		}
+		return err
+	})
+	return parts, err
+}
+
 // mistyped is the error of a field that is not of the type it must have.
 func mistyped(param, want string) error {
 	return &llm.FieldError{Param: param, Message: fmt.Sprintf("%q must be %s", param, want)}

@@ -26,9 +26,7 @@ func (r *responsesReader) input(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("input", "a string or a list")
 	}
-	i := -1
-	return each(value, func(_, item gjson.Result) error {
-		i++
+	return elements(value, func(i int, item gjson.Result) error {
 		return r.item(fmt.Sprintf("input[%d]", i), item)
 	})
 }
@@ -111,18 +109,10 @@ func (r *responsesReader) message(at string, item gjson.Result) error {
 }
 
 // content reads what was said or returned: a text, or a list of parts.
-func (r *responsesReader) content(at string, value gjson.Result) (parts []llm.Part, err error) {
-	switch {
-	case value.Type == gjson.String:
-		return []llm.Part{{Kind: llm.Text, Text: value.Str}}, nil
-	case !value.IsArray():
-		return nil, mistyped(at, "a string or a list")
-	}
-	i := -1
-	err = each(value, func(_, piece gjson.Result) error {
-		i++
+func (r *responsesReader) content(at string, value gjson.Result) ([]llm.Part, error) {
+	return partsOf(at, value, func(i int, piece gjson.Result) (part llm.Part, known bool, err error) {
 		here := fmt.Sprintf("%s[%d]", at, i)
-		part := llm.Part{Kind: llm.Text, Text: piece.Get("text").Str}
+		part = llm.Part{Kind: llm.Text, Text: piece.Get("text").Str}
 		switch kind := piece.Get("type").Str; {
 		case kind == "input_text" || kind == "output_text" || kind == "text":
 		case kind == "refusal":
@@ -139,13 +129,11 @@ func (r *responsesReader) content(at string, value gjson.Result) (parts []llm.Pa
 		case kind == "input_file" && piece.Get("file_url").Type == gjson.String:
 			part = llm.Part{Kind: llm.File, Name: piece.Get("filename").Str, URL: piece.Get("file_url").Str}
 		case kind == "":
-			return &llm.FieldError{Param: here + ".type", Message: fmt.Sprintf("%q is missing", here+".type")}
+			return part, false, &llm.FieldError{Param: here + ".type", Message: fmt.Sprintf("%q is missing", here+".type")}
 		default:
 			r.own(here, piece)
-			return nil
+			return part, false, nil
 		}
-		parts = append(parts, part)
-		return nil
+		return part, true, nil
 	})
-	return parts, err
 }

@@ -11,7 +11,7 @@ import (
 
 // prompt implements [dialect].
 func (responses) prompt(body []byte) (*llm.Prompt, error) {
-	r := responsesReader{p: &llm.Prompt{IncludeUsage: true, Asked: body}}
+	r := responsesReader{reader: reader{&llm.Prompt{IncludeUsage: true, Asked: body}}}
 	err := each(gjson.ParseBytes(body), func(key, value gjson.Result) error { return r.field(key.Str, value) })
 	if err != nil {
 		return nil, err
@@ -28,13 +28,9 @@ func (responses) prompt(body []byte) (*llm.Prompt, error) {
 
 // responsesReader reads one request.
 type responsesReader struct {
-	p            *llm.Prompt
-	instructions string
-}
+	reader
 
-// own keeps a field that only a provider of this dialect has.
-func (r *responsesReader) own(name string, value gjson.Result) {
-	r.p.Own = append(r.p.Own, llm.Field{Name: name, Value: []byte(value.Raw)})
+	instructions string
 }
 
 func (r *responsesReader) rest(name string, value gjson.Result) {
@@ -118,9 +114,7 @@ func (r *responsesReader) tools(value gjson.Result) error {
 	if !value.IsArray() {
 		return mistyped("tools", "a list")
 	}
-	i := -1
-	return each(value, func(_, tool gjson.Result) error {
-		i++
+	return elements(value, func(i int, tool gjson.Result) error {
 		at := fmt.Sprintf("tools[%d]", i)
 		if tool.Get("type").Str != "function" {
 			r.own(at, tool)
