@@ -177,6 +177,25 @@ func unixClient(path string) *http.Client {
 	}}
 }
 
+// tell asks the control listener on a unix socket.
+func tell(t *testing.T, socket, method, path, body string) (status int, answer string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://control"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := unixClient(socket).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
 // lines collects a log of JSON lines.
 type lines struct {
 	t     *testing.T

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -17,42 +16,23 @@ func TestAnExperimentRunsInTheDaemon(t *testing.T) {
 	yaml := "listen: {control: \"unix://" + socket + "\"}" + upstreams
 	path := configFile(t, yaml)
 	d := start(t, "", "--config", path)
-	control := unixClient(socket)
-	defer control.CloseIdleConnections()
-	tell := func(method, path, body string) (status int, answer string) {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://control"+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := control.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, string(text)
-	}
 	const experiment = `{"name": "down", "do": "error 500", "for": "1h"}`
 
-	if status, answer := tell(http.MethodPost, "/faults", experiment); status != 422 || !strings.Contains(answer, "attempt: {fault: {}}") {
+	if status, answer := tell(t, socket, http.MethodPost, "/faults", experiment); status != 422 || !strings.Contains(answer, "attempt: {fault: {}}") {
 		t.Errorf("where the file lets no fault in: %d %s", status, answer)
 	}
 	write(t, path, yaml+attempts)
-	if status, answer := tell(http.MethodPost, "/reload", ""); status != 200 {
+	if status, answer := tell(t, socket, http.MethodPost, "/reload", ""); status != 200 {
 		t.Fatalf("%d %s", status, answer)
 	}
-	if status, answer := tell(http.MethodPost, "/faults", experiment); status != 200 || !strings.Contains(answer, `"name":"down"`) {
+	if status, answer := tell(t, socket, http.MethodPost, "/faults", experiment); status != 200 || !strings.Contains(answer, `"name":"down"`) {
 		t.Fatalf("%d %s", status, answer)
 	}
 	if got := d.chat("any", ""); got.StatusCode != 500 {
 		t.Errorf("the first call: %d %s", got.StatusCode, got.body)
 	}
 	write(t, path, yaml+attempts+"limits: {body: 1MiB}\n")
-	if status, answer := tell(http.MethodPost, "/reload", ""); status != 200 { // the watcher may have been faster
+	if status, answer := tell(t, socket, http.MethodPost, "/reload", ""); status != 200 { // the watcher may have been faster
 		t.Fatalf("%d %s", status, answer)
 	}
 	for i, want := range []int{500, 503} {
@@ -69,10 +49,10 @@ func TestAnExperimentRunsInTheDaemon(t *testing.T) {
 	if metrics != "" {
 		t.Errorf("the metrics do not show the open breaker:\n%s", metrics)
 	}
-	if status, _ := tell(http.MethodDelete, "/faults/down", ""); status != 200 {
+	if status, _ := tell(t, socket, http.MethodDelete, "/faults/down", ""); status != 200 {
 		t.Errorf("it cannot be stopped: %d", status)
 	}
-	if status, answer := tell(http.MethodGet, "/faults", ""); status != 200 || answer != "{\"faults\":[]}\n" {
+	if status, answer := tell(t, socket, http.MethodGet, "/faults", ""); status != 200 || answer != "{\"faults\":[]}\n" {
 		t.Errorf("and then there are %d %s", status, answer)
 	}
 	if got := d.chat("other", ""); got.StatusCode != 200 {

@@ -2,8 +2,8 @@
 
 // The proofs run the real program as a process of its own, on loopback, under
 // load, and pull the rug. Each prints one line: PASS or FAIL, the claim, the
-// numbers. hack/prove-lifecycle.sh runs them; with -short they take a minute and
-// a half.
+// numbers. hack/prove-lifecycle.sh runs them; with -short they take two
+// minutes.
 package main
 
 import (

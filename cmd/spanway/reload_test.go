@@ -176,23 +176,7 @@ func TestTheControlSocketReloads(t *testing.T) {
 	listen := "listen: {control: \"unix://" + socket + "\"}\n"
 	path := configFile(t, listen+named("one"))
 	r := launchWith(t, path)
-	control := unixClient(socket)
-	reload := func() (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://spanway/reload", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := control.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, string(body)
-	}
+	reload := func() (int, string) { return tell(t, socket, http.MethodPost, "/reload", "") }
 	if status, body := reload(); status != http.StatusOK || body != "{\"changed\":false}\n" {
 		t.Errorf("the same bytes again: %d %s", status, body)
 	}

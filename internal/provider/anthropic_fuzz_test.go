@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
@@ -36,27 +35,7 @@ func FuzzAnthropicStream(f *testing.F) {
 			{OpenAI, llm.Anthropic, chatAsked},
 			{OpenAI, llm.OpenAI, plainAsked},
 		} {
-			hear := func(body io.Reader) (string, error) {
-				reply, err := New(gateway.Target{}, Settings{Dialect: pair.speaks}, says(http.StatusOK, "text/event-stream", -1, body)).
-					Handle(t.Context(), asks(t, pair.caller, llm.Chat, pair.asked))
-				if err != nil {
-					return "", err
-				}
-				defer reply.Close()
-				text, err := io.ReadAll(reply.Body)
-				if reply.Status != http.StatusOK {
-					return "", io.ErrUnexpectedEOF // an ordinary error
-				}
-				return string(text), err
-			}
-			whole, err := hear(bytes.NewReader(stream))
-			if pair.speaks == llm.Anthropic && pair.caller == Anthropic && err == nil && whole != string(stream) {
-				t.Errorf("got %q of %q", whole, stream)
-			}
-			cut, cutErr := hear(iotest.OneByteReader(bytes.NewReader(stream)))
-			if hideTimes(whole) != hideTimes(cut) || (err == nil) != (cutErr == nil) {
-				t.Errorf("%s told by %s: whole\n%q\n%v\nby the byte\n%q\n%v", stream, pair.speaks, whole, err, cut, cutErr)
-			}
+			whole, err := heardAlike(t, pair.caller, pair.speaks, pair.asked, stream)
 			if pair.caller == Anthropic && pair.speaks == llm.OpenAI && err == nil && whole != "" && !strings.Contains(whole, "event: error\n") {
 				wellFormedMessage(t, whole)
 			}

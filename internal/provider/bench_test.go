@@ -58,9 +58,11 @@ func BenchmarkWholeAnswer(b *testing.B) {
 	}
 }
 
-// BenchmarkAnthropicChunk is what one event costs on its way: passed on as it is,
-// and told in another dialect.
-func BenchmarkAnthropicChunk(b *testing.B) {
+// BenchmarkToldChunk is what one event costs on its way: passed on as it is, and
+// told in another dialect.
+func BenchmarkToldChunk(b *testing.B) {
+	const responsesDelta = "event: response.output_text.delta\ndata: " + `{"type":"response.output_text.delta","sequence_number":17,"item_id":"msg_68af4030592c81938ec0a5fbab4a3e9f05438e46b5f69a3b","output_index":0,"content_index":0,"delta":" there","logprobs":[],"obfuscation":"x8Kq2LwPz1"}` + "\n\n"
+	const asked = `{"model":"gpt-5","stream":true,"input":"Hi"}`
 	const delta = "event: content_block_delta\ndata: " + `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" there"}}` + "\n\n"
 	const chunk = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"gpt-5","choices":[{"index":0,"delta":{"content":" there"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
 	for _, bench := range []struct {
@@ -70,9 +72,13 @@ func BenchmarkAnthropicChunk(b *testing.B) {
 		asked  string
 		event  string
 	}{
-		{"as it is", Anthropic, llm.Anthropic, messagesAsked, delta},
-		{"to a chat", OpenAI, llm.Anthropic, chatAsked, delta},
-		{"from a chat", Anthropic, llm.OpenAI, messagesAsked, chunk},
+		{"Messages as they are", Anthropic, llm.Anthropic, messagesAsked, delta},
+		{"Messages to a chat", OpenAI, llm.Anthropic, chatAsked, delta},
+		{"a chat to Messages", Anthropic, llm.OpenAI, messagesAsked, chunk},
+		{"a Response as it is", Responses, llm.Responses, asked, responsesDelta},
+		{"a Response to a chat", OpenAI, llm.Responses, chatAsked, responsesDelta},
+		{"a Response to Messages", Anthropic, llm.Responses, messagesAsked, responsesDelta},
+		{"a chat to a Response", Responses, llm.OpenAI, asked, chunk},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			call := asks(b, bench.caller, llm.Chat, bench.asked)

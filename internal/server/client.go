@@ -15,6 +15,8 @@ type client struct {
 	refresh time.Time      // when the write deadline is to be set anew
 }
 
+// clientKey is one of the context values that there are: net/http tells a handler
+// nothing else of the connection.
 type clientKey struct{}
 
 // withClient is an [http.Server]'s ConnContext.
