@@ -90,7 +90,7 @@ func (t *Table) Cost(provider, asked, answered string, usage llm.Usage) (nanoUSD
 		return 0, false
 	}
 	model, ok := t.Find(provider, asked)
-	if !ok {
+	if !ok && answered != asked {
 		model, ok = t.Find(provider, answered)
 	}
 	if !ok {
