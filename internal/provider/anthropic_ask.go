@@ -2,6 +2,7 @@ package provider
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,8 +31,12 @@ func (anthropic) appendPrompt(to []byte, p *llm.Prompt) (body []byte, cannot []s
 	if p.Stream {
 		w.raw("stream", "true")
 	}
-	if system := anthropicSystem(p); system != "" {
+	system, all := anthropicSystem(p)
+	if system != "" {
 		w.str("system", system)
+	}
+	if !all {
+		cannot = append(cannot, "messages.content")
 	}
 	w.name("messages")
 	if !anthropicMessages(&w, p.Messages) {
@@ -67,10 +72,10 @@ func (anthropic) appendPrompt(to []byte, p *llm.Prompt) (body []byte, cannot []s
 			w.float("temperature", *p.Temperature)
 		}
 	}
-	if p.TopP != nil {
+	if p.TopP != nil && (!thinks || *p.TopP >= leastTopP) {
 		w.float("top_p", *p.TopP)
 	}
-	if p.TopK != nil {
+	if p.TopK != nil && !thinks {
 		w.num("top_k", *p.TopK)
 	}
 	if len(p.Stop) > 0 {
@@ -127,6 +132,10 @@ func idle(f llm.Field) bool {
 	return ok && nothing == string(f.Value)
 }
 
+// leastTopP is what a model that thinks takes; it takes no top_k and no other
+// temperature than its own (Anthropic, "Extended thinking").
+const leastTopP = 0.95
+
 // olderModel matches models that are told in tokens how long to think. Later ones
 // are told in words, and refuse tokens.
 var olderModel = regexp.MustCompile(`claude-(3|(opus|sonnet|haiku)-4(-[0-5])?(-20\d{6}|@|$|-latest))`)
@@ -139,7 +148,10 @@ func anthropicThinking(p *llm.Prompt) (budget, most int64, effort string) {
 	if p.MaxTokens != nil {
 		most = *p.MaxTokens
 	}
-	r := p.Reasoning
+	r, choice := p.Reasoning, p.ToolChoice.Mode
+	if len(p.Tools) > 0 && (choice == llm.AnyTool || choice == llm.OneTool) {
+		return 0, most, "" // a model that thinks cannot be made to call a tool
+	}
 	if r == nil || r.Effort == "none" || r.Effort == "minimal" || r.Effort == "" && r.Budget == 0 || unthought(p.Messages) {
 		return 0, most, ""
 	}
@@ -202,17 +214,22 @@ func unthought(messages []llm.Message) bool {
 	return false
 }
 
-// anthropicSystem is what the system says, wherever it stands.
-func anthropicSystem(p *llm.Prompt) string {
+// anthropicSystem is what the system says, wherever it stands. It can say no more
+// than text.
+func anthropicSystem(p *llm.Prompt) (text string, all bool) {
 	var texts []string
+	all = true
 	for i := range p.Messages {
-		if m := &p.Messages[i]; m.Role == llm.System {
-			if text := joined(m.Parts, llm.Text); text != "" {
-				texts = append(texts, text)
-			}
+		m := &p.Messages[i]
+		if m.Role != llm.System {
+			continue
 		}
+		if text := joined(m.Parts, llm.Text); text != "" {
+			texts = append(texts, text)
+		}
+		all = all && !slices.ContainsFunc(m.Parts, func(part llm.Part) bool { return part.Kind != llm.Text })
 	}
-	return strings.Join(texts, "\n\n")
+	return strings.Join(texts, "\n\n"), all
 }
 
 func anthropicTools(w *scribe, p *llm.Prompt, thinks bool) {

@@ -124,11 +124,37 @@ func (r *anthropicReader) format(at string, value gjson.Result) {
 	switch {
 	case value.Type == gjson.Null:
 	case value.Get("type").Str == "json_schema" && schema.IsObject():
-		strict := true
-		r.p.Format = &llm.Format{Schema: []byte(schema.Raw), Strict: &strict}
+		r.p.Format = &llm.Format{Schema: []byte(schema.Raw)}
+		if strictly(schema) {
+			strict := true
+			r.p.Format.Strict = &strict
+		}
 	default:
 		r.own(at, value)
 	}
+}
+
+// strictly reports whether OpenAI takes a schema as a strict one, which says of each
+// object that it has these members, all of them, and no others. Anthropic keeps to
+// every schema, and asks for no more than that others are ruled out.
+func strictly(schema gjson.Result) bool {
+	strict := true
+	within := func(_, part gjson.Result) bool {
+		strict = strict && strictly(part)
+		return strict
+	}
+	if members := schema.Get("properties"); members.Exists() || schema.Get("type").Str == "object" {
+		strict = schema.Get("additionalProperties").Type == gjson.False &&
+			len(members.Map()) == len(schema.Get("required").Array())
+		members.ForEach(within)
+	}
+	for _, place := range []string{"anyOf", "$defs", "definitions"} {
+		schema.Get(place).ForEach(within)
+	}
+	if items := schema.Get("items"); items.IsObject() {
+		within(gjson.Result{}, items)
+	}
+	return strict
 }
 
 func (r *anthropicReader) tools(value gjson.Result) error {

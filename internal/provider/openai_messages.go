@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/llm"
@@ -133,12 +134,29 @@ func openAIContent(w *scribe, parts []llm.Part) (all bool) {
 	return all
 }
 
+// resultOf is what a tool has given back. Where it failed, which only Anthropic has
+// a word for, its text says so: a model would take an error for an answer.
+func resultOf(result *llm.Part) []llm.Part {
+	switch {
+	case !result.Failed:
+		return result.Parts
+	case len(result.Parts) == 0:
+		return []llm.Part{{Kind: llm.Text, Text: "the tool failed"}}
+	case result.Parts[0].Kind == llm.Text:
+		parts := slices.Clone(result.Parts)
+		parts[0].Text = "the tool failed: " + parts[0].Text
+		return parts
+	default:
+		return append([]llm.Part{{Kind: llm.Text, Text: "the tool failed:"}}, result.Parts...)
+	}
+}
+
 // openAIResults writes the results of tools, then what was in them beside text.
 func openAIResults(w *scribe, results []llm.Part) (all bool) {
 	var beside []llm.Part
 	for i := range results {
 		result := &results[i]
-		text := joined(result.Parts, llm.Text)
+		text := joined(resultOf(result), llm.Text)
 		for _, part := range result.Parts {
 			if part.Kind != llm.Text {
 				beside = append(beside, llm.Part{Kind: llm.Text, Text: "From the result of " + result.ID + ":"}, part)
@@ -147,9 +165,6 @@ func openAIResults(w *scribe, results []llm.Part) (all bool) {
 		w.begin('{')
 		w.str("role", "tool")
 		w.str("tool_call_id", result.ID)
-		if result.Failed && text == "" {
-			text = "the tool failed"
-		}
 		w.str("content", text)
 		w.end('}')
 	}

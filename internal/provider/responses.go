@@ -67,7 +67,7 @@ func (responses) event(learned *llm.Answer, e llm.Event) llm.Chunk {
 
 // responsesSpellings are the fields of a chat that are spelled otherwise here.
 var responsesSpellings = map[string]string{
-	"messages": "input", "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens",
+	"messages": "input", "messages.content": "input", "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens",
 	"response_format": "text.format", "reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity",
 }
 

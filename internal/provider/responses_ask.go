@@ -91,7 +91,7 @@ func (w *responsesWriter) input(messages []llm.Message) {
 				w.str("type", "function_call_output")
 				w.str("call_id", part.ID)
 				w.name("output")
-				w.content("input_text", part.Parts)
+				w.content("input_text", resultOf(part))
 				w.end('}')
 			case llm.Thinking: // signed for another provider, and worth nothing without
 				w.said(m.Role, m.Parts[j-said:j])
