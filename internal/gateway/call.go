@@ -41,7 +41,7 @@ type Call struct {
 	Params   map[string]string // the variables of the route's path
 	Dialect  Dialect           // how the caller speaks; never nil once routed
 	Caller   string            // the name of the caller's key; "" where there is no auth
-	Insight  bool              // their key lets them be told what was decided
+	Insight  bool              // they may be told what was decided
 	KeyID    string            // first 8 hex digits of the key's SHA-256
 	LLM      *llm.Request      // what the body asks; nil on ordinary routes and before it was read
 	Timeouts Timeouts          // for the attempts to come

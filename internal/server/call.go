@@ -46,6 +46,7 @@ func newCall(r *http.Request, from *client, control *http.ResponseController, li
 	call.Proto = strings.TrimPrefix(r.Proto, "HTTP/")
 	call.Peer = from.peer
 	call.Trusted = trusted(call.Peer, live.Trusted)
+	call.Insight = call.Trusted // until auth knows whose key it is: a trusted peer may forward for anybody
 	if refusal, ok := strict.Refused(r); ok {
 		call.Refused = refused(refusal)
 		call.Method, call.Path, call.Query, call.Host = refusal.Method, refusal.Path, "", ""

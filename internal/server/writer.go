@@ -48,7 +48,7 @@ func (w *writer) head() http.Header {
 		set("Traceresponse", w.call.Trace)
 	}
 	set("Server-Timing", timing(now.Sub(w.call.Received), w.call.Wait()))
-	if w.call.Explain && (w.call.Trusted || w.call.Insight) {
+	if w.call.Explain && w.call.Insight {
 		set(explain, explanation(w.call))
 	}
 	if w.close {
